@@ -1,0 +1,146 @@
+package playlist
+
+import (
+	"slices"
+	"time"
+)
+
+// maxDepth bounds a walk up the tree of places or down nested playlists.
+const maxDepth = 32
+
+// Within says whether place lies in the subtree of root (itself included).
+func (c *Catalogue) Within(place, root ID) bool {
+	for range maxDepth {
+		if place == root {
+			return true
+		}
+		p, ok := c.Places[place]
+		if !ok || p.Parent == "" {
+			return false
+		}
+		place = p.Parent
+	}
+	return false
+}
+
+// Ancestry returns the place and its ancestors, the nearest first.
+func (c *Catalogue) Ancestry(place ID) []Place {
+	var line []Place
+	for range maxDepth {
+		p, ok := c.Places[place]
+		if !ok {
+			break
+		}
+		line = append(line, p)
+		place = p.Parent
+	}
+	return line
+}
+
+// ZoneOf returns the place's time zone, inherited from the nearest ancestor
+// that has one; Asia/Ho_Chi_Minh where none has.
+func (c *Catalogue) ZoneOf(place ID) *time.Location {
+	for _, p := range c.Ancestry(place) {
+		if p.Zone != "" {
+			if loc, err := time.LoadLocation(p.Zone); err == nil {
+				return loc
+			}
+		}
+	}
+	loc, err := time.LoadLocation("Asia/Ho_Chi_Minh")
+	if err != nil {
+		return time.FixedZone("Asia/Ho_Chi_Minh", 7*3600)
+	}
+	return loc
+}
+
+// LanguagesOf returns the place's languages in order, inherited likewise;
+// Vietnamese and English where none are listed.
+func (c *Catalogue) LanguagesOf(place ID) []Language {
+	for _, p := range c.Ancestry(place) {
+		if len(p.Languages) > 0 {
+			return p.Languages
+		}
+	}
+	return []Language{Vietnamese, English}
+}
+
+// Applies says whether a row meant for places and displays holds for d. A row
+// without either holds everywhere.
+func (c *Catalogue) Applies(places, displays []ID, d Display) bool {
+	if len(displays) > 0 {
+		return slices.Contains(displays, d.ID)
+	}
+	if len(places) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(places, func(p ID) bool { return c.Within(d.Place, p) })
+}
+
+// Flatten returns the item entries of a playlist, nested playlists replaced
+// by theirs. An entry's own transition and fit win over none.
+func (c *Catalogue) Flatten(id ID) []Entry {
+	return c.flatten(id, nil, 0)
+}
+
+func (c *Catalogue) flatten(id ID, out []Entry, depth int) []Entry {
+	if depth > maxDepth {
+		return out
+	}
+	for _, e := range c.Playlists[id].Entries {
+		if len(out) >= MaxListEntries {
+			return out
+		}
+		if e.Playlist != "" {
+			out = c.flatten(e.Playlist, out, depth+1)
+		} else {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// cycles refuses playlists and places that contain themselves.
+func (b *builder) cycles() {
+	lists := map[ID][]ID{}
+	for id, p := range b.c.Playlists {
+		for _, e := range p.Entries {
+			if e.Playlist != "" {
+				lists[id] = append(lists[id], e.Playlist)
+			}
+		}
+	}
+	b.acyclic("playlist", lists)
+	parents := map[ID][]ID{}
+	for id, p := range b.c.Places {
+		if p.Parent != "" {
+			parents[id] = []ID{p.Parent}
+		}
+	}
+	b.acyclic("place", parents)
+}
+
+func (b *builder) acyclic(kind string, edges map[ID][]ID) {
+	const visiting, done = 1, 2
+	state := map[ID]int{}
+	var visit func(id ID, depth int)
+	visit = func(id ID, depth int) {
+		state[id] = visiting
+		for _, next := range edges[id] {
+			switch {
+			case state[next] == visiting:
+				b.add(&Error{Code: CodeCycle, Where: kind + " " + string(id), Detail: "it contains itself through " + string(next)})
+			case depth >= maxDepth:
+				b.add(&Error{Code: CodeCycle, Where: kind + " " + string(id), Detail: "it is nested too deeply"})
+			case state[next] == 0:
+				visit(next, depth+1)
+			}
+		}
+		state[id] = done
+	}
+	for id := range edges {
+		if state[id] == 0 {
+			visit(id, 0)
+		}
+	}
+}
