@@ -1,0 +1,170 @@
+package typeset
+
+import (
+	"image"
+	"image/color"
+	"math"
+	"unicode"
+
+	"github.com/go-text/typesetting/font"
+	ot "github.com/go-text/typesetting/font/opentype"
+	"github.com/go-text/typesetting/shaping"
+	"golang.org/x/image/vector"
+)
+
+// maskKey names a glyph picture: subpixel positions are quarters of a pixel.
+type maskKey struct {
+	face *font.Font
+	gid  font.GID
+	size int32 // 26.6
+	sub  uint8
+}
+
+type mask struct {
+	alpha *image.Alpha
+	x, y  int // offset of the picture from the pen
+}
+
+// maskCache holds glyph pictures up to a bound, then starts afresh: a page
+// fills it again in milliseconds.
+type maskCache struct {
+	masks map[maskKey]mask
+	bytes int
+}
+
+const maxMaskBytes = 24 << 20
+
+// Draw draws the block with its top left corner at x, y.
+func (b *Block) Draw(dst *image.RGBA, x, y float64, c color.Color) {
+	b.e.mu.Lock()
+	defer b.e.mu.Unlock()
+	ink := color.RGBAModel.Convert(c).(color.RGBA)
+	for _, l := range b.Lines {
+		b.e.drawLine(dst, l, x+l.x, math.Round(y+l.Base), ink)
+	}
+}
+
+// DrawLines draws lines [from, to) so that line from is the topmost.
+func (b *Block) DrawLines(dst *image.RGBA, from, to int, x, y float64, c color.Color) {
+	b.e.mu.Lock()
+	defer b.e.mu.Unlock()
+	ink := color.RGBAModel.Convert(c).(color.RGBA)
+	for i := from; i < min(to, len(b.Lines)); i++ {
+		l := b.Lines[i]
+		b.e.drawLine(dst, l, x+l.x, math.Round(y+l.Base-float64(from)*b.Pitch), ink)
+	}
+}
+
+func (e *Engine) drawLine(dst *image.RGBA, l Line, x, base float64, ink color.RGBA) {
+	for _, run := range l.runs {
+		for _, g := range run.Glyphs {
+			px := x + float64(g.XOffset)/64
+			py := base - float64(g.YOffset)/64
+			e.drawGlyph(dst, run, g.GlyphID, px, py, ink)
+			x += float64(g.Advance) / 64
+		}
+	}
+}
+
+func (e *Engine) drawGlyph(dst *image.RGBA, run shaping.Output, gid font.GID, x, y float64, ink color.RGBA) {
+	whole := math.Floor(x)
+	key := maskKey{run.Face.Font, gid, int32(run.Size), uint8((x - whole) * 4)}
+	m, ok := e.masks.masks[key]
+	if !ok {
+		m = rasterise(run, gid, float64(key.sub)/4)
+		e.masks.add(key, m)
+	}
+	if m.alpha != nil {
+		blend(dst, m.alpha, int(whole)+m.x, int(y)+m.y, ink)
+	}
+}
+
+func (c *maskCache) add(key maskKey, m mask) {
+	if m.alpha != nil {
+		c.bytes += len(m.alpha.Pix)
+	}
+	if c.masks == nil || c.bytes > maxMaskBytes {
+		c.masks, c.bytes = map[maskKey]mask{}, 0
+	}
+	c.masks[key] = m
+}
+
+func rasterise(run shaping.Output, gid font.GID, sub float64) mask {
+	outline, ok := run.Face.GlyphDataOutline(gid)
+	if !ok || len(outline.Segments) == 0 {
+		return mask{}
+	}
+	scale := float32(run.Size) / 64 / float32(run.Face.Upem())
+	at := func(p ot.SegmentPoint) (float32, float32) { return p.X*scale + float32(sub), -p.Y * scale }
+	minX, minY, maxX, maxY := float32(math.MaxFloat32), float32(math.MaxFloat32), float32(-math.MaxFloat32), float32(-math.MaxFloat32)
+	for _, s := range outline.Segments {
+		for _, p := range s.ArgsSlice() {
+			x, y := at(p)
+			minX, maxX, minY, maxY = min(minX, x), max(maxX, x), min(minY, y), max(maxY, y)
+		}
+	}
+	left, top := int(math.Floor(float64(minX))), int(math.Floor(float64(minY)))
+	w, h := int(math.Ceil(float64(maxX)))-left, int(math.Ceil(float64(maxY)))-top
+	if w <= 0 || h <= 0 || w > 8192 || h > 8192 {
+		return mask{}
+	}
+	r := vector.NewRasterizer(w, h)
+	pt := func(p ot.SegmentPoint) (float32, float32) {
+		x, y := at(p)
+		return x - float32(left), y - float32(top)
+	}
+	for i, s := range outline.Segments {
+		x, y := pt(s.Args[0])
+		switch s.Op {
+		case ot.SegmentOpMoveTo:
+			if i > 0 {
+				r.ClosePath()
+			}
+			r.MoveTo(x, y)
+		case ot.SegmentOpLineTo:
+			r.LineTo(x, y)
+		case ot.SegmentOpQuadTo:
+			x1, y1 := pt(s.Args[1])
+			r.QuadTo(x, y, x1, y1)
+		case ot.SegmentOpCubeTo:
+			x1, y1 := pt(s.Args[1])
+			x2, y2 := pt(s.Args[2])
+			r.CubeTo(x, y, x1, y1, x2, y2)
+		}
+	}
+	r.ClosePath()
+	alpha := image.NewAlpha(image.Rect(0, 0, w, h))
+	r.Draw(alpha, alpha.Rect, image.Opaque, image.Point{})
+	return mask{alpha, left, top}
+}
+
+// blend lays ink through an alpha mask over dst (premultiplied).
+func blend(dst *image.RGBA, m *image.Alpha, x, y int, ink color.RGBA) {
+	area := image.Rect(x, y, x+m.Rect.Dx(), y+m.Rect.Dy()).Intersect(dst.Rect)
+	for py := area.Min.Y; py < area.Max.Y; py++ {
+		src := m.Pix[(py-y)*m.Stride+area.Min.X-x:]
+		d := dst.Pix[dst.PixOffset(area.Min.X, py):]
+		for i := range area.Dx() {
+			a := uint32(src[i])
+			if a == 0 {
+				continue
+			}
+			p := d[i*4 : i*4+4 : i*4+4]
+			inv := 255 - a*uint32(ink.A)/255
+			p[0] = uint8((uint32(ink.R)*a + uint32(p[0])*inv) / 255)
+			p[1] = uint8((uint32(ink.G)*a + uint32(p[1])*inv) / 255)
+			p[2] = uint8((uint32(ink.B)*a + uint32(p[2])*inv) / 255)
+			p[3] = uint8((uint32(ink.A)*a + uint32(p[3])*inv) / 255)
+		}
+	}
+}
+
+// combines says whether r attaches to the character before it.
+func combines(r rune) bool {
+	return unicode.In(r, unicode.M) || r == 0x200D || r == 0x0E33 || r == 0x0EB3
+}
+
+// joins says whether r takes the character after it into its cluster.
+func joins(r rune) bool {
+	return r == 0x17D2 || r == 0x200D || 0x0E40 <= r && r <= 0x0E44 || 0x0EC0 <= r && r <= 0x0EC4
+}

@@ -1,0 +1,58 @@
+package decode
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"time"
+)
+
+// SampleRate is the rate at which all sound is decoded, in Hz.
+const SampleRate = 48000
+
+// Audio is a stream of interleaved stereo samples, signed 16 bit little endian.
+type Audio struct {
+	io.Reader
+	cancel    context.CancelFunc
+	cmd       *exec.Cmd
+	complaint *tail
+}
+
+// OpenAudio decodes a file's first sound track from the given position.
+func OpenAudio(ctx context.Context, path string, from time.Duration) (*Audio, error) {
+	if _, err := checkFile(path); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	args := []string{"-nostdin", "-v", "error"}
+	if from > 0 {
+		args = append(args, "-ss", strconv.FormatFloat(from.Seconds(), 'f', 6, 64))
+	}
+	args = append(args, inputArgs(path)...)
+	args = append(args, "-map", "0:a:0", "-vn", "-sn", "-dn", "-ac", "2", "-ar", strconv.Itoa(SampleRate), "-f", "s16le", "pipe:1")
+	a := &Audio{cancel: cancel, cmd: exec.CommandContext(ctx, "ffmpeg", args...), complaint: &tail{}}
+	a.cmd.Stderr = a.complaint
+	out, err := a.cmd.StdoutPipe()
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("pipe for sound: %w", err)
+	}
+	a.Reader = out
+	if err := start(a.cmd, 1<<30); err != nil {
+		cancel()
+		return nil, err
+	}
+	return a, nil
+}
+
+// Close stops the decoder and waits until it is gone. The error is what
+// ffmpeg complained about, if it did not end well by itself.
+func (a *Audio) Close() error {
+	a.cancel()
+	if err := a.cmd.Wait(); err != nil {
+		return fmt.Errorf("sound: %s", reason(a.complaint, err))
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+package decode
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cotmoc/playlist"
+)
+
+// PixelFormat is the layout of a frame's bytes.
+type PixelFormat int
+
+// The pixel formats. Without a GPU swscale makes RGBA at the size shown; with
+// one, planar YUV is a third of the bytes and a shader unpacks it.
+const (
+	RGBA PixelFormat = iota
+	YUV420
+)
+
+// Frame is one picture of a video. Release gives its buffer back.
+type Frame struct {
+	Pix    []byte
+	Number int
+	Due    time.Duration // from the start of the video
+	video  *Video
+}
+
+// Release returns the frame's buffer for reuse.
+func (f *Frame) Release() {
+	if f != nil && f.Pix != nil {
+		f.video.free <- f.Pix
+		f.Pix = nil
+	}
+}
+
+// Video decodes one file ahead of its showing: up to ringSize frames wait in
+// reused buffers while ffmpeg is held back by the full pipe.
+type Video struct {
+	Info          Info
+	Width, Height int // of the frames
+	Format        PixelFormat
+	frames        chan *Frame
+	free          chan []byte
+	cancel        context.CancelFunc
+	done          chan struct{}
+	mu            sync.Mutex
+	err           error
+	head          *Frame
+	ended         bool
+}
+
+const ringSize = 4
+
+// VideoOptions say how a video is decoded. Threads limits the decoder (0: 2).
+type VideoOptions struct {
+	Width, Height int // of the place to fill, in pixels
+	Fit           playlist.Fit
+	Format        PixelFormat
+	Limit         time.Duration // longest showing; 0: the whole file
+	Threads       int
+}
+
+// OpenVideo probes a file and starts to decode it. The caller must Close it.
+func OpenVideo(ctx context.Context, path string, o VideoOptions) (*Video, error) {
+	info, err := Probe(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Width == 0 {
+		return nil, fmt.Errorf("the file holds no video")
+	}
+	v := &Video{Info: info, Format: o.Format, done: make(chan struct{}),
+		frames: make(chan *Frame, ringSize), free: make(chan []byte, ringSize)}
+	var crop bool
+	v.Width, v.Height, crop = fitSize(info.Width, info.Height, o)
+	args := v.command(path, o, crop)
+	ctx, v.cancel = context.WithCancel(ctx)
+	cmd := exec.CommandContext(ctx, "ffmpeg", args...)
+	out, err := bigPipe(cmd)
+	if err != nil {
+		v.cancel()
+		return nil, err
+	}
+	complaint := &tail{}
+	cmd.Stderr = complaint
+	if err := start(cmd, 3<<30); err != nil {
+		v.cancel()
+		return nil, err
+	}
+	cmd.Stdout.(*os.File).Close()
+	for range ringSize {
+		v.free <- make([]byte, v.frameBytes())
+	}
+	go v.read(ctx, cmd, out, complaint) // ends when ffmpeg does; Close waits for it
+	return v, nil
+}
+
+// bigPipe gives cmd a pipe of 1 MiB for its output, so that ffmpeg can run ahead.
+func bigPipe(cmd *exec.Cmd) (*os.File, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("pipe for frames: %w", err)
+	}
+	if _, err := unix.FcntlInt(r.Fd(), unix.F_SETPIPE_SZ, 1<<20); err != nil {
+		// A smaller pipe only costs more context switches.
+		_ = err
+	}
+	cmd.Stdout = w
+	return r, nil
+}
+
+func (v *Video) command(path string, o VideoOptions, crop bool) []string {
+	threads := o.Threads
+	if threads == 0 {
+		threads = 2
+	}
+	scale := fmt.Sprintf("scale=%d:%d:flags=fast_bilinear", v.Width, v.Height)
+	if crop {
+		// Scale to cover, then cut the edges that stick out.
+		scale = fmt.Sprintf("scale=%d:%d:force_original_aspect_ratio=increase:flags=fast_bilinear,crop=%d:%d", v.Width, v.Height, v.Width, v.Height)
+	}
+	format := "rgba"
+	if v.Format == YUV420 {
+		format = "yuv420p"
+	}
+	args := []string{"-nostdin", "-v", "error", "-threads", strconv.Itoa(threads)}
+	args = append(args, inputArgs(path)...)
+	args = append(args, "-map", "0:v:0", "-an", "-sn", "-dn")
+	if o.Limit > 0 {
+		args = append(args, "-t", strconv.FormatFloat(o.Limit.Seconds()+1, 'f', 3, 64))
+	}
+	filter := fmt.Sprintf("fps=%d/%d,%s", v.Info.FPS.Num, v.Info.FPS.Den, scale)
+	return append(args, "-vf", filter, "-pix_fmt", format, "-f", "rawvideo", "pipe:1")
+}
+
+// fitSize returns the size of the frames to decode for the zone.
+func fitSize(w, h int, o VideoOptions) (int, int, bool) {
+	fw, fh := o.Width, o.Height
+	crop := o.Fit == playlist.Cover
+	if !crop {
+		if w*o.Height > o.Width*h {
+			fh = max(1, (h*o.Width+w/2)/w)
+		} else {
+			fw = max(1, (w*o.Height+h/2)/h)
+		}
+	}
+	if o.Format == YUV420 { // the shader reads whole groups of texels
+		fw, fh = max(8, fw&^7), max(4, fh&^3)
+	}
+	return fw, fh, crop
+}
+
+func (v *Video) frameBytes() int {
+	if v.Format == YUV420 {
+		return v.Width * v.Height * 3 / 2
+	}
+	return v.Width * v.Height * 4
+}
+
+func (v *Video) read(ctx context.Context, cmd *exec.Cmd, out *os.File, complaint *tail) {
+	defer close(v.done)
+	defer close(v.frames)
+	defer out.Close()
+	n := 0
+	for {
+		var buf []byte
+		select {
+		case buf = <-v.free:
+		case <-ctx.Done():
+			cmd.Wait()
+			return
+		}
+		if _, err := io.ReadFull(out, buf); err != nil {
+			break
+		}
+		v.frames <- &Frame{Pix: buf, Number: n, Due: v.Info.FPS.At(n), video: v}
+		n++
+	}
+	err := cmd.Wait()
+	if n == 0 && ctx.Err() == nil {
+		if err == nil {
+			err = fmt.Errorf("no frame")
+		}
+		v.mu.Lock()
+		v.err = fmt.Errorf("no frame could be decoded: %s", reason(complaint, err))
+		v.mu.Unlock()
+	}
+}
+
+// Ready says whether the first frame is in hand. An error means that there
+// will never be one.
+func (v *Video) Ready() (bool, error) {
+	if v.peek() != nil {
+		return true, nil
+	}
+	select {
+	case <-v.done:
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.err == nil && v.peek() == nil && !v.ended {
+			v.err = fmt.Errorf("no frame could be decoded")
+		}
+		return v.head != nil, v.err
+	default:
+		return false, nil
+	}
+}
+
+func (v *Video) peek() *Frame {
+	if v.head == nil {
+		select {
+		case f, ok := <-v.frames:
+			if !ok {
+				v.ended = true
+			}
+			v.head = f
+		default:
+		}
+	}
+	return v.head
+}
+
+// Newest returns the newest frame that is due at elapsed, or nil if none that
+// was not returned before is. dropped counts due frames passed over. The
+// caller releases the frame. Frames are never thrown away in the hope of
+// catching up: a slow machine shows what it has.
+func (v *Video) Newest(elapsed time.Duration) (frame *Frame, dropped int) {
+	for {
+		f := v.peek()
+		if f == nil || f.Due > elapsed {
+			return frame, dropped
+		}
+		if frame != nil {
+			frame.Release()
+			dropped++
+		}
+		frame, v.head = f, nil
+	}
+}
+
+// NextDue returns when the next frame is due; ok is false if it is not here.
+func (v *Video) NextDue() (due time.Duration, ok bool) {
+	if f := v.peek(); f != nil {
+		return f.Due, true
+	}
+	return 0, false
+}
+
+// Ended says whether every frame has been taken.
+func (v *Video) Ended() bool {
+	v.peek()
+	return v.ended && v.head == nil
+}
+
+// Close stops the decoder and waits until it is gone.
+func (v *Video) Close() {
+	v.cancel()
+	for f := range v.frames { // lets the reader out of a full channel
+		_ = f
+	}
+	<-v.done
+}
