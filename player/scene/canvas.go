@@ -1,0 +1,157 @@
+// Package scene draws every still picture of the stage on the processor:
+// bulletins, gate cards, notices, the evergreen loop, clock, logo, captions and
+// the ticker's strip. It needs no display, so each picture can be tested.
+package scene
+
+import (
+	"image"
+	"image/color"
+	"image/draw"
+	"math"
+
+	"golang.org/x/image/vector"
+
+	"cotmoc/internal/typeset"
+	"cotmoc/playlist"
+)
+
+// The palette. Every pair used for text has a contrast of at least 4.5 to 1,
+// which the tests measure.
+var (
+	Navy    = color.RGBA{0x0B, 0x25, 0x45, 0xFF}
+	Panel   = color.RGBA{0x14, 0x36, 0x5C, 0xFF}
+	White   = color.RGBA{0xFF, 0xFF, 0xFF, 0xFF}
+	Mist    = color.RGBA{0xC3, 0xD2, 0xE3, 0xFF}
+	Gold    = color.RGBA{0xF4, 0xC5, 0x3D, 0xFF}
+	Paper   = color.RGBA{0xF8, 0xF6, 0xF0, 0xFF}
+	Ink     = color.RGBA{0x16, 0x1C, 0x24, 0xFF}
+	Soft    = color.RGBA{0x51, 0x5C, 0x68, 0xFF}
+	Green   = color.RGBA{0x0E, 0x7A, 0x46, 0xFF}
+	Red     = color.RGBA{0xB4, 0x1F, 0x24, 0xFF}
+	Orange  = color.RGBA{0xA8, 0x4A, 0x00, 0xFF}
+	Blue    = color.RGBA{0x14, 0x4E, 0x9C, 0xFF}
+	Amber   = color.RGBA{0x6B, 0x4E, 0x00, 0xFF}
+	Backing = color.RGBA{0x00, 0x00, 0x00, 0xB8}
+)
+
+// canvas is a picture being drawn. unit is 1 for a 1920×1080 zone and grows
+// with the square root of the area.
+type canvas struct {
+	*image.RGBA
+	e    *typeset.Engine
+	unit float64
+	w, h int
+}
+
+func newCanvas(e *typeset.Engine, w, h int, back color.RGBA) *canvas {
+	w, h = max(w, 8), max(h, 8)
+	c := &canvas{RGBA: image.NewRGBA(image.Rect(0, 0, w, h)), e: e, w: w, h: h, unit: unit(w, h)}
+	if back.A > 0 {
+		draw.Draw(c.RGBA, c.Rect, image.NewUniform(back), image.Point{}, draw.Src)
+	}
+	return c
+}
+
+func unit(w, h int) float64 {
+	u := math.Sqrt(float64(w) * float64(h) / (1920 * 1080))
+	return min(u, float64(w)/700)
+}
+
+// px scales a length given for 1920×1080.
+func (c *canvas) px(n float64) int { return int(math.Round(n * c.unit)) }
+
+func (c *canvas) fill(r image.Rectangle, col color.RGBA) {
+	draw.Draw(c.RGBA, r, image.NewUniform(col), image.Point{}, draw.Over)
+}
+
+// round fills a rectangle with round corners.
+func (c *canvas) round(r image.Rectangle, radius int, col color.RGBA) {
+	radius = min(radius, r.Dx()/2, r.Dy()/2)
+	if radius <= 0 || r.Empty() {
+		c.fill(r, col)
+		return
+	}
+	w, h, k := float32(r.Dx()), float32(r.Dy()), float32(radius)
+	const bend = 0.5523 // a quarter circle as a cubic curve
+	v := vector.NewRasterizer(r.Dx(), r.Dy())
+	v.MoveTo(k, 0)
+	v.LineTo(w-k, 0)
+	v.CubeTo(w-k+k*bend, 0, w, k-k*bend, w, k)
+	v.LineTo(w, h-k)
+	v.CubeTo(w, h-k+k*bend, w-k+k*bend, h, w-k, h)
+	v.LineTo(k, h)
+	v.CubeTo(k-k*bend, h, 0, h-k+k*bend, 0, h-k)
+	v.LineTo(0, k)
+	v.CubeTo(0, k-k*bend, k-k*bend, 0, k, 0)
+	v.ClosePath()
+	v.Draw(c.RGBA, r, image.NewUniform(col), image.Point{})
+}
+
+// text is set text waiting to be placed.
+type text struct {
+	*typeset.Block
+	col color.RGBA
+}
+
+func (c *canvas) set(s string, lang playlist.Language, size float64, width int, o options) text {
+	col := o.col
+	if col.A == 0 {
+		col = White
+	}
+	return text{c.e.Layout(s, typeset.Style{
+		Lang: string(lang), Size: math.Round(size * c.unit), Width: max(width, 1), Bold: o.bold,
+		MaxLines: o.lines, Lead: o.lead, Centre: o.centre,
+	}), col}
+}
+
+type options struct {
+	bold   bool
+	centre bool
+	lines  int
+	lead   float64
+	col    color.RGBA
+}
+
+// shrink sets text at the largest size between most and least whose height and
+// width fit; at least it is cut with an ellipsis.
+func (c *canvas) shrink(s string, lang playlist.Language, most, least float64, width, height int, o options) text {
+	for size := most; size > least; size -= max(1, (most-least)/12) {
+		t := c.set(s, lang, size, width, o)
+		if t.Height <= height && t.Width <= width && !t.Cut {
+			return t
+		}
+	}
+	t := c.set(s, lang, least, width, o)
+	if t.Height > height && t.Pitch > 0 {
+		o.lines = max(1, int(float64(height)/t.Pitch))
+		t = c.set(s, lang, least, width, o)
+	}
+	return t
+}
+
+func (c *canvas) put(t text, x, y int) { t.Draw(c.RGBA, float64(x), float64(y), t.col) }
+
+// chip draws a word on a round plate with its right or left edge at x, and
+// returns the plate.
+func (c *canvas) chip(s string, lang playlist.Language, size float64, x, y int, right bool, back, ink color.RGBA) image.Rectangle {
+	t := c.set(s, lang, size, c.w, options{col: ink, bold: true, lines: 1})
+	padX, padY := c.px(size*0.6), c.px(size*0.18)
+	r := image.Rect(x, y, x+t.Width+2*padX, y+t.Height+2*padY)
+	if right {
+		r = r.Sub(image.Pt(r.Dx(), 0))
+	}
+	c.round(r, r.Dy()/2, back)
+	c.put(t, r.Min.X+padX, r.Min.Y+padY)
+	return r
+}
+
+// cover draws a picture over all of r, its edges cut.
+func (c *canvas) picture(p image.Image, r image.Rectangle) {
+	if p != nil {
+		draw.Draw(c.RGBA, r, p, p.Bounds().Min, draw.Over)
+	}
+}
+
+func inset(r image.Rectangle, x, y int) image.Rectangle {
+	return image.Rect(r.Min.X+x, r.Min.Y+y, r.Max.X-x, r.Max.Y-y)
+}
