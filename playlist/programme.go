@@ -77,6 +77,7 @@ type ProgrammeEntry struct {
 	Fit        Fit                `json:"fit,omitempty"`
 	Transition Transition         `json:"transition,omitzero"`
 	Source     string             `json:"source,omitempty"`
+	Date       *time.Time         `json:"date,omitempty"`
 	ValidUntil *time.Time         `json:"valid_until,omitempty"`
 	Versions   []ProgrammeVersion `json:"versions"`
 	Gate       *GateCard          `json:"gate,omitempty"`

@@ -1,0 +1,196 @@
+package stage
+
+import (
+	"image"
+	"time"
+
+	"cotmoc/player/link"
+	"cotmoc/playlist"
+)
+
+// tick moves everything on. It says whether a frame must be drawn and when it
+// wants to be called again.
+func (d *Director) tick() (dirty bool, sleep time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sweep()
+	if !d.covered.IsZero() {
+		return false, time.Second
+	}
+	at := d.at()
+	wake := at + time.Second
+	d.fallBack(at)
+	for _, z := range d.zones {
+		changed, w := z.tick(at)
+		dirty, wake = dirty || changed, min(wake, w)
+	}
+	if len(d.pending) > 0 {
+		dirty = d.switchLayout(at) || dirty
+		wake = min(wake, at+10*time.Millisecond)
+	}
+	if d.notice != nil {
+		if ready, _ := d.notice.state(); ready {
+			changed, w := d.notice.src.tick(at)
+			dirty, wake = dirty || changed, min(wake, w)
+		}
+	}
+	return dirty, wake - at
+}
+
+// switchLayout shows the prepared zones once all of them have a picture. A
+// zone that will never have one does not hold up the others.
+func (d *Director) switchLayout(at time.Duration) bool {
+	all, any := true, false
+	for _, z := range d.pending {
+		z.last = at
+		z.prepareNext(at)
+		ready := z.current != nil
+		if z.next != nil {
+			var err error
+			if ready, err = z.next.state(); err != nil {
+				z.failed(at, z.next, err)
+				z.next = nil
+			}
+		}
+		if z.dead() {
+			ready = true
+		}
+		all, any = all && ready, any || ready
+	}
+	late := at-d.since > layoutPatience
+	if !all && !(late && any) {
+		return false
+	}
+	for _, z := range d.zones {
+		z.close("programme changed")
+	}
+	d.zones, d.pending = d.pending, nil
+	for _, z := range d.zones {
+		if z.next != nil {
+			if ready, _ := z.next.state(); ready {
+				z.swap(at)
+			}
+		}
+	}
+	return true
+}
+
+// fallBack goes from the programme to the default programme to the evergreen
+// loop, and tries again every minute.
+func (d *Director) fallBack(at time.Duration) {
+	if d.active == nil {
+		return
+	}
+	if d.retry > 0 && at >= d.retry {
+		d.retry = 0
+		d.stage(d.doc)
+		return
+	}
+	expired := d.active == d.doc && d.doc.ValidUntil != nil && d.doc.Clock.Trusted && d.wall().After(d.doc.ValidUntil.Add(3*time.Second))
+	dead := false
+	for _, z := range d.mainZones() {
+		dead = dead || z.dead()
+	}
+	if !expired && !dead {
+		return
+	}
+	if d.active == d.doc && d.doc.Default != nil {
+		reason := "nothing in the programme can be shown: the default programme plays"
+		if expired {
+			reason = "no new programme came in time: the default programme plays"
+		} else {
+			d.retry = at + retryFailed
+		}
+		d.send(link.Message{Kind: link.Fault, Reason: reason})
+		next := *d.doc.Default
+		next.Notice = d.doc.Notice
+		d.stage(&next)
+		return
+	}
+	if dead {
+		d.send(link.Message{Kind: link.Fault, Reason: "nothing can be shown: the evergreen loop plays"})
+		d.retry = at + retryFailed
+		next := *d.active
+		next.Zones = nil
+		for _, z := range d.active.Zones {
+			if z.Source.Kind == playlist.FromLayer && z.Source.Layer == playlist.Main {
+				z.Entries = nil
+			}
+			next.Zones = append(next.Zones, z)
+		}
+		d.stage(&next)
+	}
+}
+
+func (d *Director) mainZones() []*zone {
+	var main []*zone
+	for _, z := range append(d.zones[:len(d.zones):len(d.zones)], d.pending...) {
+		if z.isMain() && !z.fixed {
+			main = append(main, z)
+		}
+	}
+	return main
+}
+
+// paint draws the whole stage.
+func (d *Director) paint(p *painter) (something bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := d.at()
+	whole := fullRect(d)
+	if d.notice != nil {
+		if ready, _ := d.notice.state(); ready {
+			d.notice.src.draw(p, whole, at, plain)
+			d.stats.drawn(true)
+			return true
+		}
+	}
+	if !d.fullyCovered() {
+		p.fill(whole, sceneBack, 1)
+	}
+	for _, z := range d.zones {
+		z.draw(p, at)
+		something = something || z.current != nil
+	}
+	if img := d.mark.image(); img != nil {
+		b := img.Bounds()
+		margin := d.canvas.Y / 90
+		corner := image.Pt(d.canvas.X-b.Dx()-margin, margin)
+		p.image(img, corner, whole, plain)
+	}
+	d.stats.drawn(something)
+	return something
+}
+
+// beat is what the render loop reports once a second.
+func (d *Director) beat() link.Message {
+	m := link.Message{Kind: link.Beat, Frames: d.stats.count(), At: link.Mono(), Left: map[string]int64{}}
+	if d.doc != nil {
+		m.Sequence = d.doc.Sequence
+	}
+	for _, z := range d.mainZones() {
+		if z.duties != nil {
+			for id, left := range z.duties.Left() {
+				m.Left[string(id)] = left.Milliseconds()
+			}
+		}
+	}
+	return m
+}
+
+// Close ends every source and waits for their goroutines.
+func (d *Director) Close() {
+	d.mu.Lock()
+	for _, z := range append(d.zones, d.pending...) {
+		z.close("stopped")
+	}
+	d.zones, d.pending = nil, nil
+	if d.notice != nil {
+		(&zone{d: d}).drop(d.notice)
+	}
+	d.mu.Unlock()
+	d.loading.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sweep()
+}

@@ -1,0 +1,324 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"reflect"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"cotmoc/internal/typeset"
+	"cotmoc/player/decode"
+	"cotmoc/player/link"
+	"cotmoc/player/scene"
+	"cotmoc/player/timeline"
+	"cotmoc/playlist"
+)
+
+var sceneBack = scene.Navy
+
+// Director decides which programme is on the stage and moves its zones. All
+// of it is under one lock, which the game takes to draw.
+type Director struct {
+	mu      sync.Mutex
+	ctx     context.Context
+	loading sync.WaitGroup
+	typ     *typeset.Engine
+	path    *framePath
+	stats   *Stats
+	frame   time.Duration // shortest time between frames
+	events  func(link.Message)
+	wake    chan struct{}
+
+	canvas  image.Point
+	doc     *playlist.Programme // as it was sent
+	active  *playlist.Programme // doc, or its default
+	place   playlist.ProgrammePlace
+	clock   playlist.ProgrammeClock
+	zones   []*zone // on screen, in z order
+	pending []*zone // of another layout, being prepared
+	since   time.Duration
+	notice  *slot
+	mark    picture
+
+	began   time.Time
+	covered time.Time // when the stage was covered; zero: it is not
+	lost    time.Duration
+	ids     int
+	boot    string
+	faults  map[string]bool
+	trash   []*slot
+	retry   time.Duration // when a programme that could not play is tried again
+}
+
+const (
+	layoutPatience = 15 * time.Second // then a new layout is shown even if a zone has no picture yet
+	maxFaults      = 500
+)
+
+// NewDirector makes a director for a canvas of the given size. events is
+// called, with the lock held, for everything that kiosk must know.
+func NewDirector(ctx context.Context, canvas image.Point, path *framePath, events func(link.Message)) *Director {
+	now := time.Now()
+	return &Director{
+		ctx: ctx, typ: typeset.New(), path: path, stats: &Stats{start: now}, frame: time.Second / 60, events: events,
+		wake: make(chan struct{}, 1), canvas: canvas, began: now, boot: strconv.FormatInt(now.UnixNano(), 36), faults: map[string]bool{},
+		place: playlist.ProgrammePlace{Zone: "Asia/Ho_Chi_Minh", Languages: []playlist.Language{"vi", "en"}},
+	}
+}
+
+// nudge wakes the loop before its time.
+func (d *Director) nudge() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// at is stage time: it stands still while the stage is covered.
+func (d *Director) at() time.Duration {
+	now := time.Now()
+	if !d.covered.IsZero() {
+		now = d.covered
+	}
+	return now.Sub(d.began) - d.lost
+}
+
+// wall is the wall time, with the programme's correction.
+func (d *Director) wall() time.Time { return time.Now().Add(d.clock.Offset.Std()) }
+
+func (d *Director) nextID() string {
+	d.ids++
+	return d.boot + "-" + strconv.Itoa(d.ids)
+}
+
+func (d *Director) send(m link.Message) {
+	if d.events != nil {
+		d.events(m)
+	}
+}
+
+// fault reports a bad entry once per programme.
+func (d *Director) fault(cue timeline.Cue, err error) {
+	text := errorText(cue, err)
+	if !d.faults[text] && len(d.faults) < maxFaults {
+		d.faults[text] = true
+		d.send(link.Message{Kind: link.Fault, Reason: text})
+	}
+}
+
+// discard closes a slot as soon as its preparation has returned.
+func (d *Director) discard(s *slot) { d.trash = append(d.trash, s) }
+
+func (d *Director) sweep() {
+	d.trash = slices.DeleteFunc(d.trash, func(s *slot) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.done {
+			s.src.close()
+		}
+		return s.done
+	})
+}
+
+// Play takes a programme. What plays goes on if the new one still contains it;
+// a new layout is prepared behind the old one.
+func (d *Director) Play(p *playlist.Programme) error {
+	if err := p.Check(); err != nil {
+		return fmt.Errorf("programme refused: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.doc = p
+	d.faults = map[string]bool{}
+	d.stage(p)
+	d.nudge()
+	return nil
+}
+
+// stage puts a programme on, keeping zones whose place does not change.
+func (d *Director) stage(p *playlist.Programme) {
+	at := d.at()
+	trustChanged := d.clock.Trusted != p.Clock.Trusted
+	samePlace := reflect.DeepEqual(d.place, p.Place)
+	d.active, d.place, d.clock = p, p.Place, p.Clock
+	if len(d.place.Languages) == 0 {
+		d.place.Languages = []playlist.Language{playlist.Vietnamese, playlist.English}
+	}
+	d.setMark(p)
+	d.setNotice(p, at)
+	for _, z := range d.pending {
+		z.close("replaced")
+	}
+	d.pending = nil
+	docs := slices.Clone(p.Zones)
+	slices.SortStableFunc(docs, func(a, b playlist.ProgrammeZone) int { return a.Z - b.Z })
+	same := len(docs) == len(d.zones)
+	for i := range docs {
+		same = same && d.zones[i].doc.Zone == docs[i].Zone
+	}
+	if same {
+		for i, z := range d.zones {
+			d.retarget(z, docs[i], trustChanged || !samePlace, at)
+		}
+		return
+	}
+	for _, doc := range docs {
+		d.pending = append(d.pending, d.newZone(doc))
+	}
+	d.since = at
+}
+
+func (d *Director) newZone(doc playlist.ProgrammeZone) *zone {
+	w, h := d.canvas.X, d.canvas.Y
+	z := &zone{d: d, doc: doc, last: d.at(), rect: image.Rect(doc.X*w/1000, doc.Y*h/1000, (doc.X+doc.W)*w/1000, (doc.Y+doc.H)*h/1000)}
+	d.feed(z)
+	return z
+}
+
+// feed gives a zone its playlist or its built-in source.
+func (d *Director) feed(z *zone) {
+	src := d.builtIn(z)
+	z.fixed = src != nil
+	z.track = nil
+	if src == nil {
+		z.track = timeline.NewTrack(z.doc, d.place.Languages, d.active.Positions[z.doc.Playlist])
+		if z.isMain() {
+			z.duties = timeline.NewDuties(d.active.Mandatory, d.place.Languages, z.duties)
+		}
+		return
+	}
+	if z.next != nil {
+		z.drop(z.next)
+	}
+	z.next = z.open(timeline.Cue{Entry: playlist.ProgrammeEntry{Item: z.doc.ID}}, src)
+}
+
+func (d *Director) builtIn(z *zone) source {
+	size := z.rect.Size()
+	switch {
+	case z.doc.Source.Kind == playlist.FromClock:
+		return newClock(d.typ, size, d)
+	case z.doc.Source.Kind == playlist.FromLogo:
+		var logo *image.RGBA
+		if z.doc.Logo != "" {
+			img, err := decode.Picture(z.doc.Logo, size.X, size.Y, playlist.Contain)
+			if err != nil {
+				d.send(link.Message{Kind: link.Fault, Reason: fmt.Sprintf("logo: %v", err)})
+			}
+			logo = img
+		}
+		return newLogo(d.typ, size, logo, d)
+	case z.doc.Source.Kind == playlist.FromGate && z.doc.Gate != nil:
+		return newGateCard(d.typ, *z.doc.Gate, timeline.Cue{}, size, d)
+	case z.doc.Source.Layer == playlist.Ticker && len(z.doc.Entries) > 0:
+		return newTicker(d.typ, z.doc, size, d.frame)
+	case z.isMain() && len(z.doc.Entries) == 0:
+		return newEvergreen(d.typ, size, d)
+	}
+	return nil
+}
+
+// retarget gives a zone another playlist. The entry that plays goes on if the
+// new playlist has it; otherwise the first of the new one replaces it as soon
+// as it is ready.
+func (d *Director) retarget(z *zone, doc playlist.ProgrammeZone, redraw bool, at time.Duration) {
+	old := z.doc
+	z.doc = doc
+	if old.Playlist == doc.Playlist && reflect.DeepEqual(old.Entries, doc.Entries) && old.Turns == doc.Turns &&
+		reflect.DeepEqual(old.Gate, doc.Gate) && !redraw && z.failures == 0 {
+		if z.isMain() {
+			z.duties = timeline.NewDuties(d.active.Mandatory, d.place.Languages, z.duties)
+		}
+		return
+	}
+	wasFixed := z.fixed
+	z.failures, z.retryAt = 0, 0
+	if z.next != nil {
+		z.drop(z.next)
+		z.next = nil
+	}
+	var pos *playlist.Position
+	if z.current != nil && !wasFixed && old.Playlist == doc.Playlist {
+		after := z.current.cue.After
+		pos = &after
+	}
+	d.feed(z)
+	if z.track != nil && pos != nil {
+		z.track = timeline.NewTrack(doc, d.place.Languages, *pos)
+	}
+	z.hurry, z.why = z.current != nil, "programme changed"
+	if z.hurry && !z.fixed && !wasFixed && contains(doc, z.current.cue) {
+		z.hurry = false
+	}
+}
+
+func contains(doc playlist.ProgrammeZone, cue timeline.Cue) bool {
+	if cue.Mandatory != "" {
+		return true // it is not cut; the new playlist begins after it
+	}
+	return slices.ContainsFunc(doc.Entries, func(e playlist.ProgrammeEntry) bool {
+		if e.Item != cue.Entry.Item || len(cue.Versions) == 0 {
+			return false
+		}
+		return slices.ContainsFunc(e.Versions, func(v playlist.ProgrammeVersion) bool {
+			return reflect.DeepEqual(v, cue.Versions[0])
+		})
+	})
+}
+
+func (d *Director) sourceFor(z *zone, cue timeline.Cue) source {
+	size := z.rect.Size()
+	switch cue.Entry.Kind {
+	case playlist.Video:
+		return newVideo(d.typ, cue, size, d.path, d.stats)
+	case playlist.Picture:
+		return newPicture(cue, size)
+	case playlist.Fact:
+		if cue.Entry.Gate != nil {
+			return newGateCard(d.typ, *cue.Entry.Gate, cue, size, d)
+		}
+	}
+	return newBulletin(d.typ, cue, size)
+}
+
+func (d *Director) setMark(p *playlist.Programme) {
+	d.mark.free()
+	if p.Unenrolled {
+		d.mark.set(scene.Mark(d.typ, d.canvas.X, d.canvas.Y, d.place.Languages[0]))
+	}
+}
+
+func (d *Director) setNotice(p *playlist.Programme, at time.Duration) {
+	switch {
+	case p.Notice == nil:
+		if d.notice != nil {
+			(&zone{d: d}).drop(d.notice)
+			d.notice = nil
+		}
+	case d.notice == nil || d.notice.cue.Entry.Item != p.Notice.ID:
+		if d.notice != nil {
+			(&zone{d: d}).drop(d.notice)
+		}
+		src := newNotice(d.typ, p.Notice.Notice, d.canvas, d)
+		d.notice = (&zone{d: d}).open(timeline.Cue{Entry: playlist.ProgrammeEntry{Item: p.Notice.ID}}, src)
+		src.begin(at)
+	}
+}
+
+// Cover pauses the timeline, decoding and proof while another window is above.
+func (d *Director) Cover(covered bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case covered && d.covered.IsZero():
+		d.covered = time.Now()
+	case !covered && !d.covered.IsZero():
+		d.lost += time.Since(d.covered)
+		d.covered = time.Time{}
+	}
+	d.nudge()
+}

@@ -1,0 +1,205 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"sync/atomic"
+	"time"
+
+	"github.com/hajimehoshi/ebiten/v2"
+
+	"cotmoc/player/decode"
+	"cotmoc/player/link"
+	"cotmoc/playlist"
+)
+
+// Options say how the stage's window is made.
+type Options struct {
+	Width, Height int  // of the window; 0: the programme's display
+	Fullscreen    bool // on the monitor whose number is Monitor
+	Monitor       int
+	For           time.Duration // end by itself; 0: never
+	CornerCode    bool
+	GPU           bool // vsync and YUV frames; without, drawn on demand from RGBA
+	Programme     *playlist.Programme
+	Events        func(link.Message) // called for everything kiosk must know
+	Started       func(d *Director)  // called once the window is about to open
+}
+
+// game is the window. It draws only when the director says that something
+// changed, and once a second, which carries the heartbeat.
+type game struct {
+	d        *Director
+	rotation int
+	canvas   image.Point
+	pixel    *ebiten.Image
+	drawn    atomic.Uint64
+	beatAt   time.Time
+	opt      Options
+	ctx      context.Context
+	code     picture
+	ready    bool
+}
+
+// Run opens the window and shows programmes until ctx ends. It must be called
+// on the main goroutine. stats are those of the whole run.
+func Run(ctx context.Context, opt Options) (*Stats, error) {
+	p := opt.Programme
+	w, h := opt.Width, opt.Height
+	if w == 0 || h == 0 {
+		w, h = p.Display.Width, p.Display.Height
+	}
+	if opt.Fullscreen {
+		monitors := ebiten.AppendMonitors(nil)
+		if opt.Monitor < len(monitors) {
+			ebiten.SetMonitor(monitors[opt.Monitor])
+			w, h = monitors[opt.Monitor].Size()
+		}
+		ebiten.SetFullscreen(true)
+	}
+	canvas := image.Pt(w, h)
+	if p.Display.Rotation == 90 || p.Display.Rotation == 270 {
+		canvas = image.Pt(h, w)
+	}
+	format := decode.RGBA
+	if opt.GPU {
+		format = decode.YUV420
+	}
+	path, err := newFramePath(format)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if opt.For > 0 {
+		ctx, cancel = context.WithTimeout(ctx, opt.For)
+		defer cancel()
+	}
+	d := NewDirector(ctx, canvas, path, opt.Events)
+	defer d.Close()
+	if err := d.Play(p); err != nil {
+		return d.stats, err
+	}
+	pixel := ebiten.NewImage(1, 1)
+	pixel.Fill(image.White.C)
+	g := &game{d: d, rotation: p.Display.Rotation, canvas: canvas, opt: opt, ctx: ctx, pixel: pixel}
+	ebiten.SetWindowTitle("Cột Mốc stage " + string(p.Display.ID))
+	ebiten.SetWindowSize(w, h)
+	ebiten.SetWindowDecorated(false)
+	ebiten.SetCursorMode(ebiten.CursorModeHidden)
+	ebiten.SetRunnableOnUnfocused(true)
+	ebiten.SetWindowClosingHandled(true)
+	ebiten.SetScreenClearedEveryFrame(false)
+	if opt.GPU {
+		ebiten.SetVsyncEnabled(true)
+	} else {
+		ebiten.SetFPSMode(ebiten.FPSModeVsyncOffMinimum)
+	}
+	if opt.Started != nil {
+		opt.Started(d)
+	}
+	stopped := make(chan struct{})
+	go func() { // ends with ctx; Run waits for it
+		defer close(stopped)
+		g.loop(ctx)
+	}()
+	err = ebiten.RunGameWithOptions(g, &ebiten.RunGameOptions{X11ClassName: "cotmoc-stage", X11InstanceName: "stage"})
+	cancel()
+	<-stopped
+	if err != nil && !errors.Is(err, ebiten.Termination) {
+		return d.stats, fmt.Errorf("stage window: %w", err)
+	}
+	return d.stats, nil
+}
+
+// loop wakes the window when a frame is due. A wake-up that arrives while a
+// frame is being drawn is lost, so it goes on until the frame was taken.
+func (g *game) loop(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	rest := time.Now()
+	for {
+		dirty, sleep := g.d.tick()
+		if dirty || time.Since(rest) >= time.Second {
+			g.request(ctx)
+			rest = time.Now()
+			sleep = min(sleep, time.Millisecond)
+		}
+		sleep = min(sleep, time.Until(rest.Add(time.Second)))
+		timer.Reset(max(sleep, 0))
+		select {
+		case <-ctx.Done():
+			g.request(context.Background())
+			return
+		case <-timer.C:
+		case <-g.d.wake:
+		}
+	}
+}
+
+func (g *game) request(ctx context.Context) {
+	before := g.drawn.Load()
+	deadline := time.Now().Add(2 * time.Second)
+	for g.drawn.Load() == before && time.Now().Before(deadline) {
+		ebiten.ScheduleFrame()
+		for range 8 {
+			if g.drawn.Load() != before {
+				return
+			}
+			pause(ctx, 500*time.Microsecond)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// Update implements ebiten.Game.
+func (g *game) Update() error {
+	if g.ctx.Err() != nil || ebiten.IsWindowBeingClosed() {
+		return ebiten.Termination
+	}
+	if ebiten.IsMouseButtonPressed(ebiten.MouseButtonLeft) {
+		g.d.send(link.Message{Kind: link.Touched, At: link.Mono()})
+	}
+	return nil
+}
+
+// Draw implements ebiten.Game. Something must be drawn into the offscreen each
+// time, or Ebitengine thinks that nothing changed and shows nothing.
+func (g *game) Draw(offscreen *ebiten.Image) {
+	offscreen.Set(0, 0, image.Black.C)
+}
+
+// DrawFinalScreen implements ebiten.FinalScreenDrawer.
+func (g *game) DrawFinalScreen(screen ebiten.FinalScreen, _ *ebiten.Image, _ ebiten.GeoM) {
+	p := newPainter(screen, g.canvas.X, g.canvas.Y, g.rotation, g.pixel)
+	something := g.d.paint(p)
+	if g.opt.CornerCode {
+		g.drawCode(p)
+	}
+	g.drawn.Add(1)
+	now := time.Now()
+	if something && !g.ready {
+		g.ready = true
+		g.d.send(link.Message{Kind: link.Ready, At: link.Mono()})
+	}
+	if now.Sub(g.beatAt) >= time.Second-20*time.Millisecond {
+		g.beatAt = now
+		g.d.mu.Lock()
+		m := g.d.beat()
+		g.d.mu.Unlock()
+		g.d.send(m)
+	}
+}
+
+// Layout implements ebiten.Game: the offscreen is not used, so it is tiny.
+func (g *game) Layout(int, int) (int, int) { return 16, 9 }

@@ -1,0 +1,158 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"cotmoc/player/link"
+	"cotmoc/playlist"
+)
+
+// Outlet is the stage's end of kiosk.sock. The stage outlives kiosk: while
+// nobody listens, what was shown is kept (up to a bound) and told later, and
+// the connection is tried again.
+type Outlet struct {
+	Socket  string
+	Display playlist.ID
+
+	mu      sync.Mutex
+	backlog []link.Message
+	more    chan struct{}
+	playing map[playlist.ID]*link.Showing // by zone
+	seq     uint64
+	started bool
+}
+
+const maxBacklog = 20_000
+
+// Send queues a message. It never blocks.
+func (o *Outlet) Send(m link.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.playing == nil {
+		o.playing = map[playlist.ID]*link.Showing{}
+	}
+	switch m.Kind {
+	case link.Shown:
+		o.playing[m.Showing.Zone] = m.Showing
+	case link.Ready:
+		o.started = true
+	case link.Beat:
+		o.seq = m.Sequence
+		// Only the newest beat matters.
+		if n := len(o.backlog); n > 0 && o.backlog[n-1].Kind == link.Beat {
+			o.backlog = o.backlog[:n-1]
+		}
+	}
+	if m.Showing != nil { // what is queued must not change any more
+		copied := *m.Showing
+		m.Showing = &copied
+	}
+	if len(o.backlog) >= maxBacklog {
+		o.backlog = o.backlog[1:]
+	}
+	o.backlog = append(o.backlog, m)
+	if o.more != nil {
+		select {
+		case o.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (o *Outlet) take() []link.Message {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := o.backlog
+	o.backlog = nil
+	return all
+}
+
+// putBack returns messages that could not be sent to the front of the queue.
+func (o *Outlet) putBack(m []link.Message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.backlog = append(m, o.backlog...)
+}
+
+// Serve connects to kiosk for as long as ctx lives and hands what it says to
+// receive.
+func (o *Outlet) Serve(ctx context.Context, receive func(link.Message)) error {
+	o.mu.Lock()
+	o.more = make(chan struct{}, 1)
+	o.mu.Unlock()
+	for ctx.Err() == nil {
+		if err := o.talk(ctx, receive); err != nil && ctx.Err() == nil {
+			pause(ctx, 300*time.Millisecond)
+		}
+	}
+	return ctx.Err()
+}
+
+func (o *Outlet) talk(ctx context.Context, receive func(link.Message)) error {
+	var dialer net.Dialer
+	raw, err := dialer.DialContext(ctx, "unix", o.Socket)
+	if err != nil {
+		return fmt.Errorf("connect to kiosk: %w", err)
+	}
+	conn := link.NewConn(raw)
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := o.greet(conn); err != nil {
+		return err
+	}
+	gone := make(chan error, 1)
+	go func() { // ends when the connection closes
+		for {
+			m, err := conn.Receive()
+			if err != nil {
+				gone <- err
+				return
+			}
+			receive(m)
+		}
+	}()
+	for {
+		for batch := o.take(); len(batch) > 0; batch = batch[1:] {
+			if err := conn.Send(batch[0]); err != nil {
+				o.putBack(batch)
+				return err
+			}
+		}
+		select {
+		case err := <-gone:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-o.more:
+		}
+	}
+}
+
+// greet says who this is and, to a kiosk that was started again, what is on.
+func (o *Outlet) greet(conn *link.Conn) error {
+	o.mu.Lock()
+	hello := link.Message{Kind: link.Hello, Role: "stage", Display: o.Display, PID: os.Getpid(), Sequence: o.seq}
+	var playing []link.Message
+	if o.started {
+		playing = append(playing, link.Message{Kind: link.Ready})
+	}
+	for _, s := range o.playing {
+		copied := *s
+		if copied.EndMono == 0 {
+			playing = append(playing, link.Message{Kind: link.Shown, Showing: &copied, Reason: "still"})
+		}
+	}
+	o.mu.Unlock()
+	err := conn.Send(hello)
+	for _, m := range playing {
+		err = errors.Join(err, conn.Send(m))
+	}
+	return err
+}

@@ -1,0 +1,308 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"strings"
+	"sync"
+	"time"
+
+	"cotmoc/player/link"
+	"cotmoc/player/timeline"
+	"cotmoc/playlist"
+)
+
+const (
+	preroll      = 2 * time.Second        // the next entry is opened so long before the cut
+	announce     = 500 * time.Millisecond // and announced so long before it
+	retryFailed  = time.Minute
+	failureDelay = 200 * time.Millisecond // between attempts, so that a list of bad files costs nothing
+)
+
+// slot is one showing: from the opening of its files to its end.
+type slot struct {
+	cue    timeline.Cue
+	src    source
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	ready  bool
+	err    error
+	done   bool // prepare has returned
+
+	announced int64 // CLOCK_MONOTONIC at which it was promised to start; 0: not yet
+	showing   *link.Showing
+}
+
+func (s *slot) state() (ready bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready, s.err
+}
+
+// zone shows one source after another and never nothing: the next one is
+// prepared behind the current one, and replaces it only once it has a picture.
+type zone struct {
+	d        *Director
+	doc      playlist.ProgrammeZone
+	rect     image.Rectangle
+	track    *timeline.Track
+	duties   *timeline.Duties // main layer only
+	current  *slot
+	next     *slot
+	leaving  *slot // still seen during a transition
+	turning  time.Duration
+	failures int
+	retryAt  time.Duration
+	hurry    bool // replace the current entry as soon as the next is ready
+	why      string
+	fixed    bool // an endless source that is not a playlist
+	last     time.Duration
+}
+
+func (z *zone) isMain() bool {
+	return z.doc.Source.Kind == playlist.FromLayer && z.doc.Source.Layer == playlist.Main
+}
+
+// open starts to prepare a cue on its own goroutine.
+func (z *zone) open(cue timeline.Cue, src source) *slot {
+	ctx, cancel := context.WithCancel(z.d.ctx)
+	s := &slot{cue: cue, src: src, cancel: cancel}
+	z.d.loading.Go(func() {
+		err := src.prepare(ctx)
+		s.mu.Lock()
+		s.done, s.err, s.ready = true, err, err == nil
+		s.mu.Unlock()
+		z.d.nudge()
+	})
+	return s
+}
+
+// drop closes a slot once its preparation has returned.
+func (z *zone) drop(s *slot) {
+	if s == nil {
+		return
+	}
+	s.cancel()
+	z.d.discard(s)
+}
+
+// tick moves the zone on to instant at.
+func (z *zone) tick(at time.Duration) (dirty bool, wake time.Duration) {
+	if z.duties != nil && z.current != nil {
+		z.duties.Advance(at - z.last)
+	}
+	z.last = at
+	wake = at + time.Second
+	if z.leaving != nil {
+		if at-z.turning >= z.current.cue.Entry.Transition.Lasts.Std() {
+			z.drop(z.leaving)
+			z.leaving = nil
+		}
+		dirty, wake = true, at+z.d.frame
+	}
+	if z.current != nil {
+		changed, w := z.current.src.tick(at)
+		dirty, wake = dirty || changed, min(wake, w)
+	}
+	z.prepareNext(at)
+	if z.next != nil {
+		swapped, w := z.turnover(at)
+		dirty, wake = dirty || swapped, min(wake, w)
+	} else if z.current == nil || z.failures > 0 {
+		wake = min(wake, max(z.retryAt, at+20*time.Millisecond))
+	}
+	if z.current != nil {
+		if left, known := z.current.src.remaining(at); known && left < 1<<61 {
+			for _, before := range []time.Duration{preroll, announce, 0} {
+				if left > before {
+					wake = min(wake, at+left-before)
+				}
+			}
+		}
+	}
+	return dirty, max(wake, at+time.Millisecond)
+}
+
+// prepareNext opens the next entry two seconds before it is needed, or at
+// once if nobody knows when that will be.
+func (z *zone) prepareNext(at time.Duration) {
+	if z.next != nil || z.fixed && z.current != nil || at < z.retryAt || z.leaving != nil {
+		return
+	}
+	var left time.Duration
+	if z.current != nil && !z.hurry {
+		l, known := z.current.src.remaining(at)
+		if known && l > preroll {
+			return
+		}
+		left = l
+	}
+	cue, late, ok := timeline.Cue{}, time.Duration(0), false
+	if z.duties != nil && z.current != nil {
+		cue, late, ok = z.duties.Due(left, z.d.wall())
+	}
+	if !ok && z.track != nil {
+		cue, ok = z.track.Next(z.d.wall())
+	}
+	if !ok {
+		z.nothing(at)
+		return
+	}
+	z.next = z.open(cue, z.d.sourceFor(z, cue))
+	z.next.showing = z.describe(cue, late)
+}
+
+// nothing is called when the playlist has nothing that can be shown.
+func (z *zone) nothing(at time.Duration) {
+	z.failures += 1000
+	z.retryAt = at + retryFailed
+}
+
+// turnover puts the next entry on screen when its time has come and it has a
+// picture; a failed one is reported and skipped.
+func (z *zone) turnover(at time.Duration) (swapped bool, wake time.Duration) {
+	ready, err := z.next.state()
+	if err != nil {
+		z.failed(at, z.next, err)
+		z.next = nil
+		return false, z.retryAt
+	}
+	if !ready {
+		return false, at + 20*time.Millisecond // preparation nudges when it is done
+	}
+	var left time.Duration
+	if z.current != nil && !z.hurry && !z.current.src.ended(at) {
+		l, known := z.current.src.remaining(at)
+		if !known {
+			return false, at + 50*time.Millisecond
+		}
+		left = max(l, time.Millisecond)
+	}
+	if left <= announce && z.next.announced == 0 && z.next.showing != nil {
+		z.next.announced = link.Mono() + left.Nanoseconds()
+		z.d.send(link.Message{Kind: link.Upcoming, Showing: z.next.showing, At: z.next.announced})
+	}
+	if left > 0 {
+		return false, at + left
+	}
+	z.swap(at)
+	return true, at + z.d.frame
+}
+
+func (z *zone) swap(at time.Duration) {
+	old := z.current
+	z.current, z.next = z.next, nil
+	z.failures = 0
+	z.current.src.begin(at)
+	if old != nil {
+		reason := "done"
+		if z.hurry && !old.src.ended(at) {
+			reason = z.why
+		}
+		z.finish(old, reason)
+		if t := z.current.cue.Entry.Transition; t.Kind != playlist.Cut && t.Kind != "" {
+			z.drop(z.leaving)
+			z.leaving, z.turning = old, at
+		} else {
+			z.drop(old)
+		}
+	}
+	z.hurry = false
+	z.d.stats.change(old, z.current)
+	z.show(z.current)
+}
+
+// show reports that an entry is on the screen.
+func (z *zone) show(s *slot) {
+	if s.showing == nil {
+		return
+	}
+	s.showing.Start, s.showing.StartMono, s.showing.Trusted = z.d.wall(), link.Mono(), z.d.clock.Trusted
+	z.d.send(link.Message{Kind: link.Shown, Showing: s.showing, At: s.showing.StartMono})
+}
+
+// finish reports why an entry left the screen.
+func (z *zone) finish(s *slot, reason string) {
+	if s == nil || s.showing == nil || s.showing.StartMono == 0 {
+		return
+	}
+	s.showing.End, s.showing.EndMono = z.d.wall(), link.Mono()
+	pos := s.cue.After
+	if s.cue.Mandatory == "" {
+		s.showing.Position = &pos
+	} else if z.duties != nil {
+		z.duties.Ended(s.cue.Mandatory)
+	}
+	z.d.send(link.Message{Kind: link.Ended, Showing: s.showing, Reason: reason, At: s.showing.EndMono})
+}
+
+func (z *zone) failed(at time.Duration, s *slot, err error) {
+	z.failures++
+	z.retryAt = at + failureDelay
+	if s.cue.Mandatory != "" && z.duties != nil {
+		z.duties.Ended(s.cue.Mandatory)
+	}
+	z.d.fault(s.cue, err)
+	z.drop(s)
+}
+
+// dead says whether every entry was tried and none could be shown.
+func (z *zone) dead() bool {
+	return z.current == nil && z.failures > len(z.doc.Entries)*max(1, len(z.d.place.Languages))
+}
+
+func (z *zone) describe(cue timeline.Cue, late time.Duration) *link.Showing {
+	v := cue.Versions[0]
+	s := &link.Showing{
+		ID: z.d.nextID(), Zone: z.doc.ID, Layer: z.doc.Source.Layer, Schedule: z.doc.Schedule, Playlist: z.doc.Playlist,
+		Edition: z.doc.Edition, Item: cue.Entry.Item, Version: v.Version, Language: v.Language,
+		Mandatory: cue.Mandatory, LateMS: late.Milliseconds(),
+	}
+	for _, v := range cue.Versions {
+		s.Languages = append(s.Languages, v.Language)
+	}
+	switch {
+	case len(v.Sounds) > 0:
+		s.Sound, s.Speech = v.Sounds[0].Path, true
+	case cue.Entry.Kind == playlist.Video && len(v.Media) > 0 && strings.HasPrefix(v.Media[0].Type, "video/"):
+		s.Sound, s.Speech = v.Media[0].Path, true
+	}
+	return s
+}
+
+// draw draws the zone, with whatever is leaving it underneath.
+func (z *zone) draw(p *painter, at time.Duration) {
+	if z.current == nil {
+		p.fill(z.rect, sceneBack, 1)
+		return
+	}
+	if z.leaving == nil {
+		z.current.src.draw(p, z.rect, at, plain)
+		return
+	}
+	t := z.current.cue.Entry.Transition
+	done := min(1, float64(at-z.turning)/float64(t.Lasts.Std()))
+	if t.Kind == playlist.Slide {
+		eased := done * done * (3 - 2*done)
+		shift := int(eased * float64(z.rect.Dx()))
+		z.leaving.src.draw(p, z.rect, at, look{shift: -shift, alpha: 1})
+		z.current.src.draw(p, z.rect, at, look{shift: z.rect.Dx() - shift, alpha: 1})
+		return
+	}
+	z.leaving.src.draw(p, z.rect, at, plain)
+	z.current.src.draw(p, z.rect, at, look{alpha: float32(done)})
+}
+
+// close ends the zone; its entry is reported as ended for the given reason.
+func (z *zone) close(reason string) {
+	z.finish(z.current, reason)
+	z.drop(z.current)
+	z.drop(z.next)
+	z.drop(z.leaving)
+	z.current, z.next, z.leaving = nil, nil, nil
+}
+
+func errorText(cue timeline.Cue, err error) string {
+	return fmt.Sprintf("item %s, version %s: %v", cue.Entry.Item, cue.Versions[0].Version, err)
+}
