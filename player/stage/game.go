@@ -36,6 +36,8 @@ type game struct {
 	canvas   image.Point
 	pixel    *ebiten.Image
 	drawn    atomic.Uint64
+	taken    chan struct{} // a frame was drawn
+	over     atomic.Bool   // the game has ended
 	beatAt   time.Time
 	opt      Options
 	ctx      context.Context
@@ -84,7 +86,7 @@ func Run(ctx context.Context, opt Options) (*Stats, error) {
 	}
 	pixel := ebiten.NewImage(1, 1)
 	pixel.Fill(image.White.C)
-	g := &game{d: d, rotation: p.Display.Rotation, canvas: canvas, opt: opt, ctx: ctx, pixel: pixel}
+	g := &game{d: d, rotation: p.Display.Rotation, canvas: canvas, opt: opt, ctx: ctx, pixel: pixel, taken: make(chan struct{}, 1)}
 	ebiten.SetWindowTitle("Cột Mốc stage " + string(p.Display.ID))
 	ebiten.SetWindowSize(w, h)
 	ebiten.SetWindowDecorated(false)
@@ -105,7 +107,8 @@ func Run(ctx context.Context, opt Options) (*Stats, error) {
 		defer close(stopped)
 		g.loop(ctx)
 	}()
-	err = ebiten.RunGameWithOptions(g, &ebiten.RunGameOptions{X11ClassName: "cotmoc-stage", X11InstanceName: "stage"})
+	err = ebiten.RunGameWithOptions(g, &ebiten.RunGameOptions{X11ClassName: "cotmoc-stage", X11InstanceName: "stage", SingleThread: true})
+	g.over.Store(true)
 	cancel()
 	<-stopped
 	if err != nil && !errors.Is(err, ebiten.Termination) {
@@ -117,38 +120,44 @@ func Run(ctx context.Context, opt Options) (*Stats, error) {
 // loop wakes the window when a frame is due. A wake-up that arrives while a
 // frame is being drawn is lost, so it goes on until the frame was taken.
 func (g *game) loop(ctx context.Context) {
-	timer := time.NewTimer(0)
+	timer, retry := time.NewTimer(0), time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer retry.Stop()
 	rest := time.Now()
-	for {
+	for ctx.Err() == nil {
 		dirty, sleep := g.d.tick()
 		if dirty || time.Since(rest) >= time.Second {
-			g.request(ctx)
+			g.request(retry)
 			rest = time.Now()
-			sleep = min(sleep, time.Millisecond)
+			continue
 		}
-		sleep = min(sleep, time.Until(rest.Add(time.Second)))
-		timer.Reset(max(sleep, 0))
+		timer.Reset(max(0, min(sleep, time.Until(rest.Add(time.Second)))))
 		select {
 		case <-ctx.Done():
-			g.request(context.Background())
-			return
 		case <-timer.C:
 		case <-g.d.wake:
 		}
 	}
+	// The game ends in its next Update, and a single wake-up may be lost.
+	for !g.over.Load() {
+		ebiten.ScheduleFrame()
+		pause(context.Background(), 5*time.Millisecond)
+	}
 }
 
-func (g *game) request(ctx context.Context) {
-	before := g.drawn.Load()
-	deadline := time.Now().Add(2 * time.Second)
-	for g.drawn.Load() == before && time.Now().Before(deadline) {
+// request asks for a frame until one was drawn.
+func (g *game) request(retry *time.Timer) {
+	select {
+	case <-g.taken: // of a frame that nobody asked for
+	default:
+	}
+	for range 200 {
 		ebiten.ScheduleFrame()
-		for range 8 {
-			if g.drawn.Load() != before {
-				return
-			}
-			pause(ctx, 500*time.Microsecond)
+		retry.Reset(8 * time.Millisecond)
+		select {
+		case <-g.taken:
+			return
+		case <-retry.C:
 		}
 	}
 }
@@ -187,6 +196,10 @@ func (g *game) DrawFinalScreen(screen ebiten.FinalScreen, _ *ebiten.Image, _ ebi
 		g.drawCode(p)
 	}
 	g.drawn.Add(1)
+	select {
+	case g.taken <- struct{}{}:
+	default:
+	}
 	now := time.Now()
 	if something && !g.ready {
 		g.ready = true

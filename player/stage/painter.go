@@ -65,6 +65,9 @@ func (p *painter) image(img *ebiten.Image, at image.Point, zone image.Rectangle,
 	if !p.exact {
 		op.Filter = ebiten.FilterLinear
 	}
+	if l.alpha >= 1 {
+		op.Blend = ebiten.BlendCopy
+	}
 	p.screen.DrawImage(img, op)
 }
 
