@@ -1,0 +1,296 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"cotmoc/internal/atomicfile"
+	"cotmoc/playlist"
+)
+
+// Edition is one immutable catalogue file, opened read-only.
+type Edition struct {
+	ID  string
+	db  *sql.DB
+	dir string
+}
+
+// KeptEditions is how many catalogue files stay on the machine.
+const KeptEditions = 3
+
+const editionSchema = `
+CREATE TABLE rows (kind TEXT NOT NULL, id TEXT NOT NULL, parent TEXT NOT NULL, pos INTEGER NOT NULL, row TEXT NOT NULL, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;
+CREATE INDEX rows_parent ON rows (kind, parent, pos);
+PRAGMA user_version = 1;`
+
+func editionPath(dir, id string) string { return filepath.Join(dir, "editions", id+".db") }
+
+// WriteEdition writes a checked set of rows as catalogue file ID, with its
+// full-text index, and flushes both. An edition that is there already is left.
+func WriteEdition(ctx context.Context, dir, id string, rows playlist.Rows) error {
+	if err := playlist.ID(id).Check("edition"); err != nil {
+		return err
+	}
+	path := editionPath(dir, id)
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("make the editions folder: %w", err)
+	}
+	part := path + ".part"
+	for _, old := range []string{part, part + "-wal", part + "-shm", part + "-journal"} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove a half-written edition: %w", err)
+		}
+	}
+	if err := fillEdition(ctx, part, rows); err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	if err := writeIndex(ctx, indexPath(dir, id), rows); err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	return atomicfile.Rename(part, path)
+}
+
+func fillEdition(ctx context.Context, path string, rows playlist.Rows) error {
+	db, err := sql.Open("sqlite3", "file:"+path+"?_journal_mode=DELETE&_synchronous=FULL")
+	if err != nil {
+		return fmt.Errorf("create an edition: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	err = inTx(ctx, db, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, editionSchema); err != nil {
+			return fmt.Errorf("create an edition: %w", err)
+		}
+		stmt, err := tx.PrepareContext(ctx, "INSERT INTO rows VALUES(?,?,?,?,?)")
+		if err != nil {
+			return fmt.Errorf("create an edition: %w", err)
+		}
+		defer stmt.Close()
+		w := &rowWriter{ctx: ctx, stmt: stmt}
+		w.all(rows)
+		return w.err
+	})
+	return errors.Join(err, db.Close())
+}
+
+// rowWriter inserts rows of every kind and keeps the first error.
+type rowWriter struct {
+	ctx  context.Context
+	stmt *sql.Stmt
+	n    int
+	err  error
+}
+
+func (w *rowWriter) put(kind string, id, parent playlist.ID, row any) {
+	if w.err != nil {
+		return
+	}
+	raw, err := json.Marshal(row)
+	if err == nil {
+		w.n++
+		_, err = w.stmt.ExecContext(w.ctx, kind, string(id), string(parent), w.n, string(raw))
+	}
+	if err != nil {
+		w.err = fmt.Errorf("write %s %s: %w", kind, id, err)
+	}
+}
+
+func (w *rowWriter) all(r playlist.Rows) {
+	for _, x := range r.Places {
+		w.put("place", x.ID, x.Parent, x)
+	}
+	for _, x := range r.Displays {
+		w.put("display", x.ID, x.Place, x)
+	}
+	for _, x := range r.Layouts {
+		w.put("layout", x.ID, "", x)
+	}
+	for _, x := range r.Items {
+		w.put("item", x.ID, "", x)
+	}
+	for _, x := range r.Versions {
+		if x.ID == "" {
+			x.ID = x.Item + ":" + playlist.ID(x.Language)
+		}
+		w.put("version", x.ID, x.Item, x)
+	}
+	for _, x := range r.Media {
+		w.put("media", playlist.ID(x.SHA256), "", x)
+	}
+	for _, x := range r.Facts {
+		w.put("fact", x.ID, x.Gate, x)
+	}
+	for _, x := range r.Playlists {
+		w.put("playlist", x.ID, "", x)
+	}
+	for _, x := range r.Schedules {
+		w.put("schedule", x.ID, "", x)
+	}
+	for _, x := range r.Calendars {
+		w.put("calendar", x.ID, "", x)
+	}
+	for _, x := range r.Mandatory {
+		if x.ID == "" {
+			x.ID = x.Item
+		}
+		w.put("mandatory", x.ID, "", x)
+	}
+	for _, x := range r.Notices {
+		w.put("notice", x.ID, "", x)
+	}
+}
+
+// OpenEdition opens a catalogue file and checks it.
+func OpenEdition(ctx context.Context, dir, id string) (*Edition, error) {
+	path := editionPath(dir, id)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("edition %s: %w", id, err)
+	}
+	db, err := openDB(path, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(ctx, db); err != nil {
+		return nil, errors.Join(fmt.Errorf("edition %s: %w", id, err), db.Close())
+	}
+	return &Edition{ID: id, db: db, dir: dir}, nil
+}
+
+// Close closes the file.
+func (e *Edition) Close() error { return e.db.Close() }
+
+func rowsOf[T any](ctx context.Context, e *Edition, kind, where string, args ...any) ([]T, error) {
+	var out []T
+	err := eachRow(ctx, e.db, "SELECT row FROM rows WHERE kind=?"+where+" ORDER BY pos", append([]any{kind}, args...),
+		func(scan func(...any) error) error {
+			var raw string
+			if err := scan(&raw); err != nil {
+				return err
+			}
+			var row T
+			if err := json.Unmarshal([]byte(raw), &row); err != nil {
+				return err
+			}
+			out = append(out, row)
+			return nil
+		})
+	if err != nil {
+		return nil, fmt.Errorf("edition %s, %s: %w", e.ID, kind, err)
+	}
+	return out, nil
+}
+
+// Programmed returns the part of the catalogue that programmes are made of:
+// everything but the items that no playlist and no mandatory row names. A
+// library of 20,000 items does not slow the start down.
+func (e *Edition) Programmed(ctx context.Context) (*playlist.Catalogue, error) {
+	r := playlist.Rows{Format: playlist.Format, Name: e.ID}
+	var errs [8]error
+	r.Places, errs[0] = rowsOf[playlist.Place](ctx, e, "place", "")
+	r.Displays, errs[1] = rowsOf[playlist.Display](ctx, e, "display", "")
+	r.Layouts, errs[2] = rowsOf[playlist.Layout](ctx, e, "layout", "")
+	r.Playlists, errs[3] = rowsOf[playlist.Playlist](ctx, e, "playlist", "")
+	r.Schedules, errs[4] = rowsOf[playlist.Schedule](ctx, e, "schedule", "")
+	r.Calendars, errs[5] = rowsOf[playlist.Calendar](ctx, e, "calendar", "")
+	r.Mandatory, errs[6] = rowsOf[playlist.Mandatory](ctx, e, "mandatory", "")
+	r.Notices, errs[7] = rowsOf[playlist.Notice](ctx, e, "notice", "")
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	var err error
+	if r.Facts, err = rowsOf[playlist.GateFact](ctx, e, "fact", ""); err != nil {
+		return nil, err
+	}
+	wanted := map[playlist.ID]bool{}
+	for _, p := range r.Playlists {
+		for _, entry := range p.Entries {
+			wanted[entry.Item] = true
+		}
+	}
+	for _, m := range r.Mandatory {
+		wanted[m.Item] = true
+	}
+	files := map[playlist.Hash]bool{}
+	for id := range wanted {
+		if id == "" {
+			continue
+		}
+		items, err1 := rowsOf[playlist.Item](ctx, e, "item", " AND id=?", id)
+		versions, err2 := rowsOf[playlist.Version](ctx, e, "version", " AND parent=?", id)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		r.Items, r.Versions = append(r.Items, items...), append(r.Versions, versions...)
+		for _, v := range versions {
+			for _, h := range v.Files() {
+				files[h] = true
+			}
+		}
+	}
+	for _, n := range r.Notices {
+		files[n.Sound] = true
+	}
+	for _, l := range r.Layouts {
+		for _, z := range l.Zones {
+			files[z.Source.Media] = true
+		}
+	}
+	delete(files, "")
+	for h := range files {
+		media, err := rowsOf[playlist.Media](ctx, e, "media", " AND id=?", h)
+		if err != nil {
+			return nil, err
+		}
+		r.Media = append(r.Media, media...)
+	}
+	return playlist.NewCatalogue(r)
+}
+
+// Media lists every file that the edition names.
+func (e *Edition) Media(ctx context.Context) ([]playlist.Media, error) {
+	return rowsOf[playlist.Media](ctx, e, "media", "")
+}
+
+// Prune removes catalogue files beyond the kept ones. keep are never removed;
+// of the others the newest stay.
+func Prune(dir string, keep ...string) error {
+	found, err := filepath.Glob(filepath.Join(dir, "editions", "*.db"))
+	if err != nil {
+		return fmt.Errorf("list editions: %w", err)
+	}
+	type file struct {
+		id  string
+		mod int64
+	}
+	var others []file
+	for _, path := range found {
+		id := filepath.Base(path)
+		id = id[:len(id)-len(".db")]
+		if filepath.Ext(id) == ".fts" || slices.Contains(keep, id) {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil {
+			others = append(others, file{id, info.ModTime().UnixNano()})
+		}
+	}
+	slices.SortFunc(others, func(a, b file) int { return int(min(1, max(-1, b.mod-a.mod))) })
+	for i, f := range others {
+		if i+len(keep) < KeptEditions {
+			continue
+		}
+		for _, path := range []string{editionPath(dir, f.id), indexPath(dir, f.id)} {
+			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("remove an old edition: %w", err)
+			}
+		}
+	}
+	return nil
+}

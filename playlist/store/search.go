@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"cotmoc/internal/atomicfile"
+	"cotmoc/playlist"
+)
+
+// The full-text index is a separate file: it can be rebuilt from the
+// catalogue. It is contentless FTS5 over words, and over single clusters for
+// scripts without spaces, in an exact and a folded column.
+
+func indexPath(dir, id string) string { return editionPath(dir, id+".fts") }
+
+const indexSchema = `
+CREATE VIRTUAL TABLE words USING fts5(exact, folded, content='', contentless_delete=1,
+  tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'");
+CREATE TABLE documents (rowid INTEGER PRIMARY KEY, item TEXT NOT NULL, version TEXT NOT NULL, language TEXT NOT NULL, title TEXT NOT NULL) STRICT;`
+
+func writeIndex(ctx context.Context, path string, rows playlist.Rows) error {
+	part := path + ".part"
+	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove a half-written index: %w", err)
+	}
+	db, err := sql.Open("sqlite3", "file:"+part+"?_journal_mode=DELETE&_synchronous=FULL")
+	if err != nil {
+		return fmt.Errorf("create the search index: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	err = inTx(ctx, db, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, indexSchema); err != nil {
+			return fmt.Errorf("create the search index: %w", err)
+		}
+		for n, v := range rows.Versions {
+			id := v.ID
+			if id == "" {
+				id = v.Item + ":" + playlist.ID(v.Language)
+			}
+			text := v.Title + "\n" + v.Summary + "\n" + v.Text
+			if _, err := tx.ExecContext(ctx, "INSERT INTO words(rowid,exact,folded) VALUES(?,?,?)", n+1, clusters(exact(text)), clusters(Fold(text))); err != nil {
+				return fmt.Errorf("index version %s: %w", id, err)
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO documents VALUES(?,?,?,?,?)", n+1, v.Item, id, v.Language, v.Title); err != nil {
+				return fmt.Errorf("index version %s: %w", id, err)
+			}
+		}
+		return nil
+	})
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	return atomicfile.Rename(part, path)
+}
+
+// Hit is a version that a search found.
+type Hit struct {
+	Item     playlist.ID       `json:"item"`
+	Version  playlist.ID       `json:"version"`
+	Language playlist.Language `json:"language"`
+	Title    string            `json:"title"`
+}
+
+// Search finds versions by words, with or without marks, best first, at most
+// limit of them. An empty language means any.
+func Search(ctx context.Context, dir, edition, query string, lang playlist.Language, limit int) ([]Hit, error) {
+	path := indexPath(dir, edition)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("search index: %w", err)
+	}
+	db, err := openDB(path, true)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	if len(query) > 500 {
+		query = strings.ToValidUTF8(query[:500], "")
+	}
+	plain, folded := phrase(clusters(exact(query))), phrase(clusters(Fold(query)))
+	if folded == "" {
+		return nil, nil
+	}
+	var out []Hit
+	// Exact matches rank above folded ones: ma, má and mà fold together.
+	err = eachRow(ctx, db, `SELECT d.item, d.version, d.language, d.title FROM words JOIN documents d ON d.rowid=words.rowid
+		WHERE words MATCH ? AND (?='' OR d.language=?)
+		ORDER BY words.rowid IN (SELECT rowid FROM words WHERE words MATCH ?) DESC, rank LIMIT ?`,
+		[]any{"folded : " + folded, lang, lang, "exact : " + plain, limit}, func(scan func(...any) error) error {
+			var h Hit
+			err := scan(&h.Item, &h.Version, &h.Language, &h.Title)
+			out = append(out, h)
+			return err
+		})
+	return out, err
+}
+
+// phrase quotes tokens as an FTS5 phrase whose last word may go on.
+func phrase(tokens string) string {
+	words := strings.FieldsFunc(tokens, func(r rune) bool {
+		return !unicode.In(r, unicode.L, unicode.N, unicode.Co, unicode.Mn, unicode.Mc)
+	})
+	if len(words) == 0 {
+		return ""
+	}
+	return `"` + strings.Join(words, " ") + `" *`
+}
+
+func exact(s string) string {
+	return strings.ToLower(norm.NFC.String(strip(s)))
+}
+
+func strip(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == 0x200B || r == 0x2060 || r == 0xAD {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// letters that have no decomposition but are typed without their stroke.
+var strokes = strings.NewReplacer("đ", "d", "ð", "d", "ƀ", "b", "ł", "l", "ø", "o")
+
+// Fold makes text comparable as people type it: lower case, Latin letters
+// without marks and strokes, invisible characters removed, NFC.
+func Fold(s string) string {
+	latin := false
+	s = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) && r < 0x0370 && latin {
+			return -1
+		}
+		latin = r < 0x0250
+		return r
+	}, norm.NFD.String(strings.ToLower(strip(s))))
+	return norm.NFC.String(strokes.Replace(s))
+}
+
+// clusters puts each cluster of a script without spaces in a token of its own.
+func clusters(s string) string {
+	var b strings.Builder
+	joined := false
+	for _, r := range s {
+		spaceless := unicode.In(r, unicode.Han, unicode.Khmer, unicode.Lao, unicode.Thai, unicode.Hiragana, unicode.Katakana)
+		mark := unicode.Is(unicode.M, r)
+		if spaceless && !mark && !joined {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+		joined = r == 0x17D2 // coeng takes the next consonant into its cluster
+	}
+	return b.String()
+}
