@@ -143,6 +143,10 @@ func (b *builder) references() {
 	c := b.c
 	for id, p := range c.Places {
 		need(b, "place "+string(id), "place", c.Places, p.Parent)
+		need(b, "place "+string(id), "layout", c.Layouts, p.Layout)
+		for _, l := range p.Defaults {
+			need(b, "place "+string(id), "playlist", c.Playlists, l)
+		}
 	}
 	for id, d := range c.Displays {
 		where := "display " + string(id)

@@ -51,7 +51,8 @@ type PlaceChange struct {
 }
 
 // Place is a node of the one tree: ministry, province, commune, post, gate.
-// Empty Zone and Languages are inherited from the nearest ancestor.
+// Empty Zone, Languages, Layout and Defaults are inherited from the nearest
+// ancestor that has them.
 type Place struct {
 	ID          ID            `json:"id"`
 	Parent      ID            `json:"parent,omitempty"`
@@ -63,6 +64,8 @@ type Place struct {
 	Languages   []Language    `json:"languages,omitempty"`
 	Coordinates *Coordinates  `json:"coordinates,omitempty"`
 	History     []PlaceChange `json:"history,omitempty"`
+	Layout      ID            `json:"layout,omitempty"`
+	Defaults    map[Layer]ID  `json:"default_playlists,omitempty"`
 	Sample      bool          `json:"sample,omitempty"` // fictitious, marked so on the screen
 }
 

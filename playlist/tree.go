@@ -65,6 +65,35 @@ func (c *Catalogue) LanguagesOf(place ID) []Language {
 	return []Language{Vietnamese, English}
 }
 
+// DefaultOf returns the default playlist of a display's layer, its own or the
+// nearest ancestor place's; "" if none is set.
+func (c *Catalogue) DefaultOf(d Display, layer Layer) ID {
+	if id := d.Defaults[layer]; id != "" {
+		return id
+	}
+	for _, p := range c.Ancestry(d.Place) {
+		if id := p.Defaults[layer]; id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// LayoutOf returns a display's layout, its own or the nearest ancestor
+// place's; one full zone where none is set.
+func (c *Catalogue) LayoutOf(d Display) Layout {
+	ids := []ID{d.Layout}
+	for _, p := range c.Ancestry(d.Place) {
+		ids = append(ids, p.Layout)
+	}
+	for _, id := range ids {
+		if l, ok := c.Layouts[id]; ok {
+			return l
+		}
+	}
+	return FullLayout()
+}
+
 // Applies says whether a row meant for places and displays holds for d. A row
 // without either holds everywhere.
 func (c *Catalogue) Applies(places, displays []ID, d Display) bool {

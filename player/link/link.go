@@ -41,6 +41,9 @@ const (
 	Gain    Kind = "gain"
 
 	PositionAt Kind = "position"
+
+	Ask    Kind = "ask" // a command line asks the running kiosk for its status
+	Answer Kind = "answer"
 )
 
 // Message is any line. Only the fields that its kind needs are set. Instants
@@ -63,6 +66,7 @@ type Message struct {
 	Bus       string              `json:"bus,omitempty"`     // music, speech or chime
 	PCM       int64               `json:"pcm,omitempty"`     // samples played
 	Left      map[string]int64    `json:"left_ms,omitempty"` // beat: time until each mandatory item is due
+	Body      json.RawMessage     `json:"body,omitempty"`    // answer
 }
 
 // Showing is one showing of one item, as proof of play records it.

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"cotmoc/internal/kiosk"
+	"cotmoc/playlist"
+	"cotmoc/playlist/content"
+	"cotmoc/playlist/media"
+	"cotmoc/playlist/store"
+)
+
+func runKiosk(ctx context.Context, c *cli, args []string) error {
+	set := c.flags("run")
+	dir := set.String("data", "", "folder of the kiosk's data (made if it is missing)")
+	folder := set.String("content", "", "content folder to take in as a local edition")
+	quota := set.Int64("quota", 0, "most bytes of media to keep (0: as much as the disk takes)")
+	stageArgs := set.String("stage-args", "", "words added to the stage's command line, such as --fullscreen")
+	if err := parse(set, args, 0); err != nil {
+		return err
+	}
+	if *dir == "" {
+		return usageError{"--data DIR is missing"}
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the programs beside this one: %w", err)
+	}
+	k, err := kiosk.Open(ctx, kiosk.Config{
+		Dir: *dir, Binaries: filepath.Dir(exe), Quota: *quota, StageArgs: strings.Fields(*stageArgs),
+		Log: slog.New(slog.NewTextHandler(c.err, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	// SIGHUP lets go: kiosk ends, its children play on and are adopted by the
+	// next kiosk. That is how an upgrade restarts it without a dark screen.
+	ctx, letGo := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer letGo()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	serve := make(chan error, 1)
+	go func() { serve <- k.Serve(ctx) }()
+	if *folder != "" {
+		if err := takeIn(ctx, c, k, *dir, *folder); err != nil {
+			fmt.Fprintf(c.err, "kiosk run: the content folder was not taken in, what was there plays on: %v\n", err)
+			k.Report("content", err.Error())
+		}
+	}
+	<-ctx.Done()
+	select {
+	case <-hup:
+	default:
+		k.Quit()
+	}
+	return errors.Join(<-serve, k.Close())
+}
+
+// takeIn brings a content folder into the database as a local edition. The
+// kiosk plays meanwhile; switching is one transaction at the end.
+func takeIn(ctx context.Context, c *cli, k *kiosk.Kiosk, dir, folder string) error {
+	f, err := content.Read(folder)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.CopyFiles(ctx, progress{c, k.Media(), len(f.Rows.Media), new(int)}); err != nil {
+		return err
+	}
+	if err := store.WriteEdition(ctx, dir, f.ID, f.Rows); err != nil {
+		return err
+	}
+	return k.Adopt(ctx, f.ID)
+}
+
+// progress says how far a long copy has come.
+type progress struct {
+	c    *cli
+	to   *media.Store
+	all  int
+	done *int
+}
+
+// Put implements content.Sink.
+func (p progress) Put(m playlist.Media, r io.Reader) error {
+	*p.done++
+	if m.Bytes > 16<<20 {
+		fmt.Fprintf(p.c.err, "file %d of %d, %d MB\n", *p.done, p.all, m.Bytes>>20)
+	}
+	return p.to.Put(m, r)
+}

@@ -1,0 +1,333 @@
+package kiosk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"cotmoc/device"
+	"cotmoc/internal/supervise"
+	"cotmoc/player/link"
+	"cotmoc/player/proof"
+	"cotmoc/playlist"
+	"cotmoc/playlist/media"
+	"cotmoc/playlist/resolve"
+	"cotmoc/playlist/store"
+)
+
+// Config says how a kiosk runs.
+type Config struct {
+	Dir        string
+	Binaries   string   // folder of stage and sound
+	StageArgs  []string // added to every stage's command line
+	Quota      int64    // bytes of media; 0: only the disk limits
+	NoChildren bool     // tests talk to the socket themselves
+	Clock      *device.Clock
+	Log        *slog.Logger
+}
+
+// resolveEvery is how often the schedule is asked again at the latest.
+const resolveEvery = 30 * time.Second
+
+// Kiosk is one running kiosk. It holds the lock on its folder.
+type Kiosk struct {
+	cfg   Config
+	lock  *os.File
+	state *store.State
+	media *media.Store
+	clock *device.Clock
+	proof *proof.Log
+	wake  chan struct{}
+	began time.Time
+
+	mu       sync.Mutex
+	edition  *store.Edition
+	composer *Composer
+	screens  map[playlist.ID]*screen
+	sound    *soundDesk
+	problems map[string]string // what is wrong, by subject
+	faults   []Fault
+	conns    sync.WaitGroup
+}
+
+// Fault is something that a child reported: a bad entry, most often.
+type Fault struct {
+	At   time.Time `json:"at"`
+	From string    `json:"from"`
+	Text string    `json:"text"`
+}
+
+// screen is one display and its stage.
+type screen struct {
+	display  playlist.Display
+	child    *supervise.Child
+	conn     *link.Conn
+	print    string // of the programme last made, to see a change
+	prog     *playlist.Programme
+	plan     []Decision
+	sequence uint64
+	showing  map[playlist.ID]*link.Showing
+	beat     link.Message
+	notice   playlist.ID // whose chime was played
+}
+
+// Open takes the lock on the folder and opens what is in it. Damage is set
+// aside and reported, never fatal.
+func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
+	if err := os.MkdirAll(filepath.Join(cfg.Dir, "run"), 0o755); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	lock, err := lockDir(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	k := &Kiosk{cfg: cfg, lock: lock, clock: cfg.Clock, wake: make(chan struct{}, 1), began: time.Now(),
+		screens: map[playlist.ID]*screen{}, problems: map[string]string{}}
+	if k.cfg.Log == nil {
+		k.cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if k.state, err = store.OpenState(ctx, cfg.Dir, time.Now()); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	if k.state.SetAside != "" {
+		k.problems["state.db"] = "the database was damaged and was set aside as " + filepath.Base(k.state.SetAside) + "; positions and proof of play begin anew"
+	}
+	if k.media, err = media.Open(filepath.Join(cfg.Dir, "media"), cfg.Quota); err != nil {
+		return nil, errors.Join(err, k.state.Close(), lock.Close())
+	}
+	if k.clock == nil {
+		kept, err := k.state.Meta(ctx, "clock_floor")
+		if err != nil {
+			return nil, errors.Join(err, k.state.Close(), lock.Close())
+		}
+		floor, _ := time.Parse(time.RFC3339, kept) // none kept yet: the build time is the floor
+		k.clock = device.NewClock(floor)
+	}
+	k.proof = proof.NewLog(k.state)
+	k.sound = newSoundDesk(k)
+	k.openActive(ctx)
+	return k, nil
+}
+
+// lockDir makes sure that only one process writes the folder.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another kiosk is using %s", dir), f.Close())
+	}
+	return f, nil
+}
+
+// Close releases everything. Children go on: they are told to end before, or
+// are adopted by the next kiosk.
+func (k *Kiosk) Close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var err error
+	if k.edition != nil {
+		err = k.edition.Close()
+	}
+	return errors.Join(err, k.state.Close(), k.lock.Close())
+}
+
+// openActive opens the active edition; if it is damaged, the newest of the
+// others that is whole.
+func (k *Kiosk) openActive(ctx context.Context) {
+	active, err := k.state.Meta(ctx, "edition")
+	if err != nil {
+		k.problems["edition"] = err.Error()
+		return
+	}
+	candidates := []string{active}
+	if found, err := filepath.Glob(filepath.Join(k.cfg.Dir, "editions", "*.db")); err == nil {
+		slices.Reverse(found)
+		for _, path := range found {
+			if id := filepath.Base(path[:len(path)-len(".db")]); filepath.Ext(id) == "" && id != active {
+				candidates = append(candidates, id)
+			}
+		}
+	}
+	for _, id := range candidates {
+		if id == "" {
+			continue
+		}
+		if err := k.activate(ctx, id); err != nil {
+			k.problems["edition"] = err.Error()
+			continue
+		}
+		if id != active {
+			k.problems["edition"] += "; edition " + id + " plays instead"
+		}
+		return
+	}
+}
+
+// activate loads an edition and makes it the one that plays.
+func (k *Kiosk) activate(ctx context.Context, id string) error {
+	e, err := store.OpenEdition(ctx, k.cfg.Dir, id)
+	if err != nil {
+		return err
+	}
+	cat, err := e.Programmed(ctx)
+	if err != nil {
+		return errors.Join(err, e.Close())
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.edition != nil {
+		if err := k.edition.Close(); err != nil {
+			k.problems["edition"] = err.Error()
+		}
+	}
+	k.edition, k.composer = e, &Composer{Catalogue: cat, Edition: id, Files: k.media}
+	return nil
+}
+
+// Adopt takes a written edition as the active one: one transaction, the
+// pointer. What plays goes on until its entry ends.
+func (k *Kiosk) Adopt(ctx context.Context, id string) error {
+	if err := k.activate(ctx, id); err != nil {
+		return err
+	}
+	if err := k.state.SetMeta(ctx, "edition", id); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	delete(k.problems, "edition")
+	cat := k.composer.Catalogue
+	k.mu.Unlock()
+	if err := k.receiveNotices(ctx, cat.Notices); err != nil {
+		return err
+	}
+	k.Nudge()
+	return store.Prune(k.cfg.Dir, id)
+}
+
+// receiveNotices keeps notices from when they are received: their remaining
+// time counts while the clock is not trusted.
+func (k *Kiosk) receiveNotices(ctx context.Context, fresh []playlist.Notice) error {
+	kept, err := k.state.Notices(ctx)
+	if err != nil {
+		return err
+	}
+	have := map[playlist.ID]store.Notice{}
+	for _, n := range kept {
+		have[n.ID] = n
+	}
+	var all []store.Notice
+	for _, n := range fresh {
+		row := store.Notice{Notice: n, Received: time.Now(), Remaining: n.Ends.Sub(n.Starts)}
+		if old, ok := have[n.ID]; ok {
+			row.Received, row.Remaining = old.Received, old.Remaining
+		}
+		all = append(all, row)
+	}
+	return k.state.KeepNotices(ctx, all)
+}
+
+// Nudge asks for the schedule to be resolved at once.
+func (k *Kiosk) Nudge() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (k *Kiosk) problem(subject, text string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if text == "" {
+		delete(k.problems, subject)
+		return
+	}
+	if k.problems[subject] != text {
+		k.cfg.Log.Warn("Problem", "subject", subject, "text", text)
+	}
+	k.problems[subject] = text
+}
+
+// noticesFor returns the kept notices that apply to a display and still run.
+// Those that never will again are dropped when nothing cancels by them.
+func (k *Kiosk) noticesFor(cat *playlist.Catalogue, d playlist.Display, kept []store.Notice, trusted bool) []resolve.Notice {
+	var out []resolve.Notice
+	for _, n := range kept {
+		if !cat.Applies(n.Places, nil, d) || !trusted && n.Remaining <= 0 {
+			continue
+		}
+		out = append(out, resolve.Notice{Notice: n.Notice, Remaining: n.Remaining})
+	}
+	return out
+}
+
+// fingerprint is equal for programmes that a stage would show the same way.
+func fingerprint(p *playlist.Programme) string {
+	bare := *p
+	bare.Sequence, bare.Positions = 0, nil
+	bare.Mandatory = slices.Clone(p.Mandatory)
+	for i := range bare.Mandatory {
+		bare.Mandatory[i].DueIn = 0
+	}
+	if bare.Notice != nil {
+		n := *bare.Notice
+		n.Remaining = 0
+		bare.Notice = &n
+	}
+	if bare.Default != nil {
+		d := *bare.Default
+		d.Positions = nil
+		bare.Default = &d
+	}
+	raw, err := json.Marshal(bare)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+// Media is the kiosk's store of files.
+func (k *Kiosk) Media() *media.Store { return k.media }
+
+// Report makes a problem known in the status; empty text takes it back.
+func (k *Kiosk) Report(subject, text string) { k.problem(subject, text) }
+
+// Reader opens what plan and search need of a folder, without its lock: the
+// active edition and the files here. The caller closes the edition.
+func Reader(ctx context.Context, dir string) (*Composer, *store.Edition, error) {
+	state, err := store.OpenState(ctx, dir, time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer state.Close()
+	id, err := state.Meta(ctx, "edition")
+	if err != nil {
+		return nil, nil, err
+	}
+	if id == "" {
+		return nil, nil, fmt.Errorf("no content was taken in yet: %s has no edition", dir)
+	}
+	e, err := store.OpenEdition(ctx, dir, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	cat, err := e.Programmed(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, e.Close())
+	}
+	files, err := media.Open(filepath.Join(dir, "media"), 0)
+	if err != nil {
+		return nil, nil, errors.Join(err, e.Close())
+	}
+	return &Composer{Catalogue: cat, Edition: id, Files: files}, e, nil
+}

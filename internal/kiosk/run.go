@@ -1,0 +1,247 @@
+package kiosk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"cotmoc/device"
+	"cotmoc/internal/supervise"
+	"cotmoc/player/link"
+	"cotmoc/playlist"
+	"cotmoc/playlist/store"
+)
+
+// Serve runs everything until ctx ends.
+func (k *Kiosk) Serve(ctx context.Context) error {
+	listener, err := k.listen()
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return k.accept(ctx, listener) })
+	g.Go(func() error { return k.proof.Serve(ctx) })
+	g.Go(func() error { return k.sound.Serve(ctx) })
+	g.Go(func() error { return k.tend(ctx) })
+	g.Go(func() error {
+		err := device.Steps(ctx.Done(), k.Nudge)
+		if err != nil { // without it a step is noticed at the next half minute
+			k.problem("clock steps", err.Error())
+		}
+		return nil
+	})
+	g.Go(func() error { return k.direct(ctx, g) })
+	err = g.Wait()
+	k.conns.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// direct resolves the schedule at its boundaries, at least every half minute,
+// and at once when something changes.
+func (k *Kiosk) direct(ctx context.Context, g *errgroup.Group) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		next := k.resolve(ctx, g)
+		timer.Reset(next)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		case <-k.wake:
+		}
+	}
+}
+
+// resolve brings every display's programme up to date and returns when to do
+// so again. Wall times are only compared, never slept on for long: a clock
+// that steps is caught within half a minute even without timerfd.
+func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
+	trusted, why := k.clock.Trusted()
+	if trusted {
+		k.problem("clock", "")
+	} else {
+		k.problem("clock", "the clock is not trusted: "+why)
+	}
+	kept, err := k.state.Notices(ctx)
+	if err != nil {
+		k.problem("notices", err.Error())
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	wait := resolveEvery
+	for id, d := range k.displays() {
+		s := k.screens[id]
+		if s == nil {
+			s = k.newScreen(d)
+			k.screens[id] = s
+			if s.child != nil {
+				g.Go(func() error { return s.child.Serve(ctx) })
+			}
+		}
+		s.display = d
+		now := k.clock.Now()
+		m := Moment{At: now, Trusted: trusted, Notices: k.noticesFor(k.catalogue(), d, kept, trusted)}
+		if until := k.update(ctx, s, m); until != nil {
+			if left := until.Sub(now); left > 0 && left < wait {
+				wait = left
+			}
+		}
+	}
+	return wait
+}
+
+// displays are those of the catalogue, or a stand-in so that an empty machine
+// shows the evergreen loop.
+func (k *Kiosk) displays() map[playlist.ID]playlist.Display {
+	if k.composer != nil && len(k.composer.Catalogue.Displays) > 0 {
+		return k.composer.Catalogue.Displays
+	}
+	return map[playlist.ID]playlist.Display{"screen": {ID: "screen", Width: 1280, Height: 720}}
+}
+
+func (k *Kiosk) catalogue() *playlist.Catalogue {
+	if k.composer == nil {
+		k.composer = &Composer{Catalogue: &playlist.Catalogue{}, Files: k.media}
+	}
+	return k.composer.Catalogue
+}
+
+func (k *Kiosk) newScreen(d playlist.Display) *screen {
+	s := &screen{display: d, showing: map[playlist.ID]*link.Showing{}}
+	if !k.cfg.NoChildren {
+		args := append([]string{"--socket", k.socket(), "--display", string(d.ID)}, k.cfg.StageArgs...)
+		s.child = &supervise.Child{Name: "stage-" + string(d.ID), Path: filepath.Join(k.cfg.Binaries, "stage"), Args: args, Dir: filepath.Join(k.cfg.Dir, "run")}
+	}
+	return s
+}
+
+// update makes a display's programme and sends it if it differs.
+func (k *Kiosk) update(ctx context.Context, s *screen, m Moment) *time.Time {
+	k.catalogue()
+	positions, err := k.state.Positions(ctx, s.display.ID)
+	left, err2 := k.state.MandatoryLeft(ctx, s.display.ID)
+	if err := errors.Join(err, err2); err != nil {
+		k.problems["positions"] = err.Error()
+	}
+	p, plan := k.composer.Compose(s.display, m, Kept{positions, left})
+	p.Unenrolled = true // enrolment comes with the hub
+	for _, text := range k.composer.Problems(s.display) {
+		k.problems["schedules"] = text
+	}
+	s.plan = plan
+	k.sound.follow(s.display, plan, m)
+	k.chime(s, p)
+	print := fingerprint(p)
+	if print == s.print && s.prog != nil {
+		return p.ValidUntil
+	}
+	s.sequence++
+	p.Sequence = uint64(k.began.Unix())<<20 + s.sequence
+	s.print, s.prog = print, p
+	if s.conn != nil {
+		k.send(s.conn, link.Message{Kind: link.Programme, Programme: p})
+	}
+	return p.ValidUntil
+}
+
+// chime announces a new notice once.
+func (k *Kiosk) chime(s *screen, p *playlist.Programme) {
+	switch {
+	case p.Notice == nil:
+		s.notice = ""
+	case s.notice != p.Notice.ID:
+		s.notice = p.Notice.ID
+		path := ""
+		if p.Notice.SoundFile != nil {
+			path = p.Notice.SoundFile.Path
+		}
+		k.sound.announce(string(p.Notice.ID), path)
+	}
+}
+
+// tend does the slow work: re-hashing, the clock's floor, notices' remaining
+// time, free space.
+func (k *Kiosk) tend(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		if damaged, err := k.media.Verify(4 << 20); damaged != "" || err != nil {
+			k.problem("media", fmt.Sprintf("file %.12s… was damaged and was set aside", damaged))
+			k.mu.Lock()
+			k.composer.Forget()
+			k.mu.Unlock()
+			k.Nudge()
+		}
+		if n%12 == 0 {
+			k.keep(ctx)
+		}
+	}
+}
+
+// keep persists, once a minute, what a restart must know.
+func (k *Kiosk) keep(ctx context.Context) {
+	text := ""
+	if err := store.Writable(k.cfg.Dir); err != nil {
+		text = err.Error()
+	}
+	k.problem("disk", text)
+	text = ""
+	if err := k.state.SetMeta(ctx, "clock_floor", k.clock.Floor().UTC().Format(time.RFC3339)); err != nil {
+		text = err.Error()
+	}
+	k.problem("state.db writes", text)
+	text = ""
+	if err := k.proof.Health(); err != nil {
+		text = err.Error()
+	}
+	k.problem("proof of play", text)
+	if trusted, _ := k.clock.Trusted(); trusted {
+		return
+	}
+	kept, err := k.state.Notices(ctx)
+	if err != nil || len(kept) == 0 {
+		return
+	}
+	for i := range kept {
+		kept[i].Remaining = max(0, kept[i].Remaining-time.Minute)
+	}
+	if err := k.state.KeepNotices(ctx, kept); err != nil {
+		k.problem("notices", err.Error())
+	}
+}
+
+// Quit asks every child to end, and ends those that do not within two seconds.
+func (k *Kiosk) Quit() {
+	k.mu.Lock()
+	var children []*supervise.Child
+	for _, s := range k.screens {
+		if s.conn != nil {
+			k.send(s.conn, link.Message{Kind: link.Quit})
+		}
+		if s.child != nil {
+			children = append(children, s.child)
+		}
+	}
+	k.mu.Unlock()
+	children = append(children, k.sound.quit()...)
+	deadline := time.Now().Add(2 * time.Second)
+	for _, c := range children {
+		for c.Alive() && time.Now().Before(deadline) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		c.Kill()
+	}
+}

@@ -1,0 +1,179 @@
+package kiosk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"cotmoc/player/link"
+)
+
+func (k *Kiosk) socket() string { return SocketPath(k.cfg.Dir) }
+
+// SocketPath is where the kiosk of a folder listens.
+func SocketPath(dir string) string {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		abs = dir
+	}
+	return filepath.Join(abs, "kiosk.sock")
+}
+
+func (k *Kiosk) listen() (net.Listener, error) {
+	path := k.socket()
+	if len(path) > 100 {
+		return nil, fmt.Errorf("the data folder's path is too long for a socket: %s", path)
+	}
+	// We hold the folder's lock, so a socket that is there is a leftover.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("kiosk.sock: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("kiosk.sock: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("kiosk.sock: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+func (k *Kiosk) accept(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		raw, err := l.Accept()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("kiosk.sock: %w", err)
+		}
+		k.conns.Go(func() { k.serveConn(ctx, link.NewConn(raw)) })
+	}
+}
+
+// serveConn talks with one child or command line until it goes.
+func (k *Kiosk) serveConn(ctx context.Context, c *link.Conn) {
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	hello, err := c.Receive()
+	if err != nil {
+		return
+	}
+	switch {
+	case hello.Kind == link.Ask:
+		k.answer(c)
+	case hello.Kind == link.Hello && hello.Role == "stage":
+		k.serveStage(c, hello)
+	case hello.Kind == link.Hello && hello.Role == "sound":
+		k.sound.serve(c, hello)
+	}
+}
+
+func (k *Kiosk) answer(c *link.Conn) {
+	body, err := json.Marshal(k.Status())
+	if err != nil {
+		return
+	}
+	k.send(c, link.Message{Kind: link.Answer, Body: body})
+}
+
+// send sends a message; a child that does not read is ended by its beat.
+func (k *Kiosk) send(c *link.Conn, m link.Message) {
+	if err := c.Send(m); err != nil {
+		k.cfg.Log.Debug("Send failed", "kind", string(m.Kind), "err", err)
+	}
+}
+
+func (k *Kiosk) serveStage(c *link.Conn, hello link.Message) {
+	k.mu.Lock()
+	s := k.screens[hello.Display]
+	if s == nil {
+		k.mu.Unlock()
+		k.send(c, link.Message{Kind: link.Quit})
+		return
+	}
+	s.conn = c
+	if s.child != nil {
+		s.child.Beat(hello.PID)
+	}
+	if s.prog != nil && hello.Sequence != s.prog.Sequence {
+		k.send(c, link.Message{Kind: link.Programme, Programme: s.prog})
+	}
+	k.mu.Unlock()
+	for {
+		m, err := c.Receive()
+		if err != nil {
+			break
+		}
+		k.hear(s, m)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s.conn == c {
+		s.conn = nil
+		if s.child != nil {
+			s.child.Gone()
+		}
+	}
+}
+
+// hear takes in what a stage says.
+func (k *Kiosk) hear(s *screen, m link.Message) {
+	switch m.Kind {
+	case link.Beat:
+		if s.child != nil {
+			s.child.Beat(0)
+		}
+		k.proof.Left(s.display.ID, m.Left)
+		k.mu.Lock()
+		s.beat = m
+		k.mu.Unlock()
+	case link.Upcoming:
+		k.sound.upcoming(s.display.ID, m)
+	case link.Shown:
+		k.mu.Lock()
+		s.showing[m.Showing.Zone] = m.Showing
+		k.mu.Unlock()
+		if m.Reason != "still" {
+			k.sound.shown(s.display.ID, m)
+		}
+	case link.Ended:
+		k.mu.Lock()
+		if now := s.showing[m.Showing.Zone]; now != nil && now.ID == m.Showing.ID {
+			delete(s.showing, m.Showing.Zone)
+		}
+		k.mu.Unlock()
+		k.proof.Ended(s.display.ID, m)
+		k.sound.ended(s.display.ID, m)
+	case link.Fault:
+		k.fault("stage "+string(s.display.ID), m.Reason)
+	}
+}
+
+// maxFaultsKept bounds the list that kiosk status shows.
+const maxFaultsKept = 100
+
+func (k *Kiosk) fault(from, text string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(text) > 500 {
+		text = text[:500] + "…"
+	}
+	for _, f := range k.faults {
+		if f.From == from && f.Text == text {
+			return
+		}
+	}
+	if len(k.faults) >= maxFaultsKept {
+		k.faults = k.faults[1:]
+	}
+	k.faults = append(k.faults, Fault{time.Now(), from, text})
+}

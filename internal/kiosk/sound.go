@@ -1,0 +1,256 @@
+package kiosk
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"cotmoc/internal/supervise"
+	"cotmoc/player/link"
+	"cotmoc/playlist"
+)
+
+// soundDesk relays the stage's announcements to the sound child, runs the
+// audio layer's list, and sets the volume by daypart. The picture never waits
+// for it.
+type soundDesk struct {
+	k     *Kiosk
+	child *supervise.Child
+
+	mu      sync.Mutex
+	conn    *link.Conn
+	playing map[string]link.Message // started voices by id, as they were started
+	level   float64
+	music   []string // files of the audio layer
+	list    playlist.ID
+	at      int // the one that plays
+	id      int
+	misses  int
+}
+
+func newSoundDesk(k *Kiosk) *soundDesk {
+	d := &soundDesk{k: k, playing: map[string]link.Message{}, level: -1}
+	path := filepath.Join(k.cfg.Binaries, "sound")
+	if _, err := os.Stat(path); err == nil && !k.cfg.NoChildren {
+		d.child = &supervise.Child{Name: "sound", Path: path, Args: []string{"--socket", k.socket()}, Dir: filepath.Join(k.cfg.Dir, "run")}
+	}
+	return d
+}
+
+// Serve keeps the child running.
+func (d *soundDesk) Serve(ctx context.Context) error {
+	if d.child == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return d.child.Serve(ctx)
+}
+
+func (d *soundDesk) send(m link.Message) {
+	if d.conn != nil {
+		d.k.send(d.conn, m)
+	}
+}
+
+// serve talks with the sound child until it goes. What should be heard now is
+// begun where it stands.
+func (d *soundDesk) serve(c *link.Conn, hello link.Message) {
+	d.mu.Lock()
+	d.conn = c
+	if d.child != nil {
+		d.child.Beat(hello.PID)
+	}
+	if d.level >= 0 {
+		d.send(link.Message{Kind: link.Gain, Level: d.level})
+	}
+	now := link.Mono()
+	for id, m := range d.playing {
+		if strings.HasPrefix(id, "music-") {
+			delete(d.playing, id)
+			continue
+		}
+		resumed := m
+		resumed.Kind, resumed.From = link.Prepare, max(0, (now-m.At)/1e6)+1500
+		d.send(resumed)
+		d.send(link.Message{Kind: link.Start, ID: id, At: m.At + resumed.From*1e6})
+	}
+	d.nextSong(0)
+	d.mu.Unlock()
+	for {
+		m, err := c.Receive()
+		if err != nil {
+			break
+		}
+		d.hear(m)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn == c {
+		d.conn = nil
+		if d.child != nil {
+			d.child.Gone()
+		}
+	}
+}
+
+func (d *soundDesk) hear(m link.Message) {
+	if d.child != nil {
+		d.child.Beat(0)
+	}
+	d.mu.Lock()
+	_, known := d.playing[m.ID]
+	switch {
+	case m.Kind == link.Ended && known, m.Kind == link.Fault && known:
+		delete(d.playing, m.ID)
+		if strings.HasPrefix(m.ID, "music-") {
+			if m.Kind == link.Fault {
+				d.misses++
+			} else {
+				d.misses = 0
+			}
+			if d.misses < len(d.music) || len(d.music) == 0 {
+				d.nextSong(1)
+			}
+		}
+	}
+	d.mu.Unlock()
+	if m.Kind == link.Fault {
+		d.k.fault("sound", m.Reason)
+	}
+}
+
+func voiceID(display playlist.ID, s *link.Showing) string { return string(display) + "/" + s.ID }
+
+// upcoming prepares a showing's sound and lets it begin when it was promised.
+func (d *soundDesk) upcoming(display playlist.ID, m link.Message) {
+	if m.Showing == nil || m.Showing.Sound == "" {
+		return
+	}
+	d.begin(voiceID(display, m.Showing), m.Showing.Sound, "speech", m.At)
+}
+
+// shown corrects the start to when the picture really came.
+func (d *soundDesk) shown(display playlist.ID, m link.Message) {
+	if m.Showing == nil || m.Showing.Sound == "" {
+		return
+	}
+	d.mu.Lock()
+	id := voiceID(display, m.Showing)
+	_, known := d.playing[id]
+	if known {
+		v := d.playing[id]
+		v.At = m.At
+		d.playing[id] = v
+		d.send(link.Message{Kind: link.Start, ID: id, At: m.At})
+	}
+	d.mu.Unlock()
+	if !known {
+		d.begin(id, m.Showing.Sound, "speech", m.At)
+	}
+}
+
+func (d *soundDesk) begin(id, path, bus string, at int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := link.Message{Kind: link.Prepare, ID: id, Path: path, Bus: bus, At: at}
+	d.playing[id] = m
+	d.send(m)
+	d.send(link.Message{Kind: link.Start, ID: id, At: at})
+}
+
+func (d *soundDesk) ended(display playlist.ID, m link.Message) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id := voiceID(display, m.Showing)
+	if _, ok := d.playing[id]; ok {
+		delete(d.playing, id)
+		d.send(link.Message{Kind: link.Stop, ID: id})
+	}
+}
+
+// announce plays a notice's own sound, or the chime.
+func (d *soundDesk) announce(notice, path string) {
+	d.begin("notice-"+notice, path, "chime", link.Mono()+int64(300*time.Millisecond))
+}
+
+// follow sets the volume for a display's hour and its audio layer's list.
+func (d *soundDesk) follow(display playlist.Display, plan []Decision, m Moment) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	level := float64(display.Sound.Volume) / 100
+	if m.Trusted {
+		level = float64(display.Sound.LevelAt(m.At.In(d.k.composer.Catalogue.ZoneOf(display.Place)))) / 100
+	}
+	if level != d.level {
+		d.level = level
+		d.send(link.Message{Kind: link.Gain, Level: level})
+	}
+	for _, dec := range plan {
+		if dec.Layer != playlist.Audio {
+			continue
+		}
+		songs := d.k.composer.songs(display, dec.Playlist, m)
+		if dec.Playlist == d.list && slices.Equal(songs, d.music) {
+			return
+		}
+		if dec.Playlist == d.list && d.at < len(songs) && d.at < len(d.music) && songs[d.at] == d.music[d.at] {
+			d.music = songs // what plays goes on
+			return
+		}
+		for id := range d.playing {
+			if strings.HasPrefix(id, "music-") {
+				delete(d.playing, id)
+				d.send(link.Message{Kind: link.Stop, ID: id})
+			}
+		}
+		d.music, d.list, d.at, d.misses = songs, dec.Playlist, 0, 0
+		d.nextSong(0)
+	}
+}
+
+// nextSong starts the song that is step further in the list.
+func (d *soundDesk) nextSong(step int) {
+	if len(d.music) == 0 || d.conn == nil {
+		return
+	}
+	d.at = (d.at + step) % len(d.music)
+	d.id++
+	id := fmt.Sprintf("music-%d", d.id)
+	m := link.Message{Kind: link.Prepare, ID: id, Path: d.music[d.at], Bus: "music", At: link.Mono() + int64(500*time.Millisecond)}
+	d.playing[id] = m
+	d.send(m)
+	d.send(link.Message{Kind: link.Start, ID: id, At: m.At})
+}
+
+func (d *soundDesk) quit() []*supervise.Child {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.send(link.Message{Kind: link.Quit})
+	if d.child == nil {
+		return nil
+	}
+	return []*supervise.Child{d.child}
+}
+
+// songs lists the sound files of an audio playlist that can play now.
+func (c *Composer) songs(d playlist.Display, list playlist.ID, m Moment) []string {
+	var out []string
+	for n, e := range c.Catalogue.Flatten(list) {
+		entry, ok := c.entry(e, n, nil, d, m)
+		if !ok {
+			continue
+		}
+		for _, v := range entry.Versions {
+			if len(v.Media) > 0 && strings.HasPrefix(v.Media[0].Type, "audio/") {
+				out = append(out, v.Media[0].Path)
+				break
+			}
+		}
+	}
+	return out
+}
