@@ -54,6 +54,9 @@ type Catalogue struct {
 	Calendars map[ID]Calendar
 	Mandatory []Mandatory
 	Notices   []Notice
+
+	// DisplayOrder lists the displays as they were given.
+	DisplayOrder []ID
 }
 
 // NewCatalogue checks every row, every reference and every ceiling. The error
@@ -64,6 +67,9 @@ func NewCatalogue(r Rows) (*Catalogue, error) {
 	}}
 	c := b.c
 	c.Places = index(b, "place", r.Places, NewPlace, func(p Place) ID { return p.ID })
+	for _, d := range r.Displays {
+		c.DisplayOrder = append(c.DisplayOrder, d.ID)
+	}
 	c.Displays = index(b, "display", r.Displays, NewDisplay, func(d Display) ID { return d.ID })
 	c.Layouts = index(b, "layout", r.Layouts, NewLayout, func(l Layout) ID { return l.ID })
 	c.Items = index(b, "item", r.Items, NewItem, func(i Item) ID { return i.ID })

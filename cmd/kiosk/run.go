@@ -24,6 +24,7 @@ func runKiosk(ctx context.Context, c *cli, args []string) error {
 	dir := set.String("data", "", "folder of the kiosk's data (made if it is missing)")
 	folder := set.String("content", "", "content folder to take in as a local edition")
 	quota := set.Int64("quota", 0, "most bytes of media to keep (0: as much as the disk takes)")
+	displays := set.String("displays", "", "ids of this machine's displays, with commas (default: those of the first display's place)")
 	stageArgs := set.String("stage-args", "", "words added to the stage's command line, such as --fullscreen")
 	if err := parse(set, args, 0); err != nil {
 		return err
@@ -37,7 +38,8 @@ func runKiosk(ctx context.Context, c *cli, args []string) error {
 	}
 	k, err := kiosk.Open(ctx, kiosk.Config{
 		Dir: *dir, Binaries: filepath.Dir(exe), Quota: *quota, StageArgs: strings.Fields(*stageArgs),
-		Log: slog.New(slog.NewTextHandler(c.err, nil)),
+		Displays: strings.FieldsFunc(*displays, func(r rune) bool { return r == ',' }),
+		Log:      slog.New(slog.NewTextHandler(c.err, nil)),
 	})
 	if err != nil {
 		return err

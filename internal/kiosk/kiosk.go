@@ -28,6 +28,7 @@ import (
 type Config struct {
 	Dir        string
 	Binaries   string   // folder of stage and sound
+	Displays   []string // ids of this machine's displays; empty: those of the first display's place
 	StageArgs  []string // added to every stage's command line
 	Quota      int64    // bytes of media; 0: only the disk limits
 	NoChildren bool     // tests talk to the socket themselves
@@ -77,6 +78,7 @@ type screen struct {
 	sequence uint64
 	showing  map[playlist.ID]*link.Showing
 	beat     link.Message
+	stop     context.CancelFunc
 	notice   playlist.ID // whose chime was played
 }
 

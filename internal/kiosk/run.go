@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -77,13 +78,17 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	wait := resolveEvery
-	for id, d := range k.displays() {
+	mine := k.displays()
+	k.retire(mine)
+	for id, d := range mine {
 		s := k.screens[id]
 		if s == nil {
 			s = k.newScreen(d)
 			k.screens[id] = s
 			if s.child != nil {
-				g.Go(func() error { return s.child.Serve(ctx) })
+				child, life := s.child, ctx
+				life, s.stop = context.WithCancel(ctx)
+				g.Go(func() error { child.Serve(life); return nil }) // ends with its display or with everything
 			}
 		}
 		s.display = d
@@ -98,13 +103,26 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	return wait
 }
 
-// displays are those of the catalogue, or a stand-in so that an empty machine
+// displays are this machine's: those that were named, else those at the place
+// of the catalogue's first display, else a stand-in, so that an empty machine
 // shows the evergreen loop.
 func (k *Kiosk) displays() map[playlist.ID]playlist.Display {
-	if k.composer != nil && len(k.composer.Catalogue.Displays) > 0 {
-		return k.composer.Catalogue.Displays
+	cat := k.catalogue()
+	out := map[playlist.ID]playlist.Display{}
+	for _, id := range cat.DisplayOrder {
+		d := cat.Displays[id]
+		mine := d.Place == cat.Displays[cat.DisplayOrder[0]].Place
+		if len(k.cfg.Displays) > 0 {
+			mine = slices.Contains(k.cfg.Displays, string(id))
+		}
+		if mine && d.Role != playlist.RoleTouch {
+			out[id] = d
+		}
 	}
-	return map[playlist.ID]playlist.Display{"screen": {ID: "screen", Width: 1280, Height: 720}}
+	if len(out) == 0 {
+		out["screen"] = playlist.Display{ID: "screen", Width: 1280, Height: 720}
+	}
+	return out
 }
 
 func (k *Kiosk) catalogue() *playlist.Catalogue {
@@ -112,6 +130,22 @@ func (k *Kiosk) catalogue() *playlist.Catalogue {
 		k.composer = &Composer{Catalogue: &playlist.Catalogue{}, Files: k.media}
 	}
 	return k.composer.Catalogue
+}
+
+// retire ends the stages of displays that are no longer this machine's.
+func (k *Kiosk) retire(mine map[playlist.ID]playlist.Display) {
+	for id, s := range k.screens {
+		d, ok := mine[id]
+		same := ok && d.Width == s.display.Width && d.Height == s.display.Height && d.Rotation == s.display.Rotation
+		if same {
+			continue
+		}
+		if s.stop != nil {
+			s.stop()
+			s.child.Kill()
+		}
+		delete(k.screens, id)
+	}
 }
 
 func (k *Kiosk) newScreen(d playlist.Display) *screen {
