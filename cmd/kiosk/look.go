@@ -73,12 +73,11 @@ func runStatus(ctx context.Context, c *cli, args []string) error {
 
 // verifyReport is what `kiosk verify` prints.
 type verifyReport struct {
-	Files        int                        `json:"files"`
-	Missing      []playlist.Hash            `json:"missing,omitempty"`
-	Damaged      []playlist.Hash            `json:"damaged,omitempty"`
-	Unreferenced []playlist.Hash            `json:"unreferenced,omitempty"`
-	Undrawable   map[playlist.ID]string     `json:"undrawable,omitempty"` // characters that no font draws, by version
-	sizes        map[playlist.Hash]struct{} // referenced
+	Files        int                    `json:"files"`
+	Missing      []playlist.Hash        `json:"missing,omitempty"`
+	Damaged      []playlist.Hash        `json:"damaged,omitempty"`
+	Unreferenced []playlist.Hash        `json:"unreferenced,omitempty"`
+	Undrawable   map[playlist.ID]string `json:"undrawable,omitempty"` // characters that no font draws, by version
 }
 
 func runVerify(ctx context.Context, c *cli, args []string) error {
@@ -95,44 +94,9 @@ func runVerify(ctx context.Context, c *cli, args []string) error {
 	if err != nil {
 		return err
 	}
-	r := verifyReport{sizes: map[playlist.Hash]struct{}{}, Undrawable: map[playlist.ID]string{}}
-	composer, edition, err := kiosk.Reader(ctx, *dir)
+	r, err := inspect(ctx, c, *dir, files)
 	if err != nil {
 		return err
-	}
-	defer edition.Close()
-	all, err := edition.Media(ctx)
-	if err != nil {
-		return err
-	}
-	for _, m := range all {
-		r.sizes[m.SHA256] = struct{}{}
-		if !files.Has(m.SHA256) {
-			r.Missing = append(r.Missing, m.SHA256)
-		}
-	}
-	for _, h := range files.All() {
-		if _, ok := r.sizes[h]; !ok {
-			r.Unreferenced = append(r.Unreferenced, h)
-		}
-	}
-	r.Damaged, err = files.VerifyAll(func(done, all int) {
-		if done%50 == 0 || done == all {
-			fmt.Fprintf(c.err, "\rhashed %d of %d files", done, all)
-		}
-	})
-	fmt.Fprintln(c.err)
-	if err != nil {
-		return err
-	}
-	r.Files = len(files.All())
-	e := typeset.New()
-	for _, versions := range composer.Catalogue.Versions {
-		for _, v := range versions {
-			if missing := e.Missing(v.Title + v.Text); len(missing) > 0 {
-				r.Undrawable[v.ID] = string(missing)
-			}
-		}
 	}
 	if *asJSON {
 		err = c.json(r)
@@ -143,6 +107,48 @@ func runVerify(ctx context.Context, c *cli, args []string) error {
 		err = errors.Join(err, fmt.Errorf("%d files are missing, %d damaged", len(r.Missing), len(r.Damaged)))
 	}
 	return err
+}
+
+// inspect hashes every file and compares with what the edition names.
+func inspect(ctx context.Context, c *cli, dir string, files *media.Store) (r verifyReport, err error) {
+	composer, edition, err := kiosk.Reader(ctx, dir)
+	if err != nil {
+		return r, err
+	}
+	defer edition.Close()
+	all, err := edition.Media(ctx)
+	if err != nil {
+		return r, err
+	}
+	named := map[playlist.Hash]bool{}
+	for _, m := range all {
+		named[m.SHA256] = true
+		if !files.Has(m.SHA256) {
+			r.Missing = append(r.Missing, m.SHA256)
+		}
+	}
+	for _, h := range files.All() {
+		if !named[h] {
+			r.Unreferenced = append(r.Unreferenced, h)
+		}
+	}
+	r.Files = len(files.All())
+	r.Damaged, err = files.VerifyAll(func(done, all int) {
+		if done%50 == 0 || done == all {
+			fmt.Fprintf(c.err, "\rhashed %d of %d files", done, all)
+		}
+	})
+	fmt.Fprintln(c.err)
+	r.Undrawable = map[playlist.ID]string{}
+	e := typeset.New()
+	for _, versions := range composer.Catalogue.Versions {
+		for _, v := range versions {
+			if missing := e.Missing(v.Title + v.Text); len(missing) > 0 {
+				r.Undrawable[v.ID] = string(missing)
+			}
+		}
+	}
+	return r, err
 }
 
 func (r verifyReport) print(c *cli) {

@@ -155,7 +155,7 @@ func (d *Director) paint(p *painter) (something bool) {
 	if img := d.mark.image(); img != nil {
 		b := img.Bounds()
 		margin := d.canvas.Y / 90
-		corner := image.Pt(d.canvas.X-b.Dx()-margin, margin)
+		corner := image.Pt(d.canvas.X-b.Dx()-margin, d.canvas.Y-b.Dy()-margin)
 		p.image(img, corner, whole, plain)
 	}
 	d.stats.drawn(something)

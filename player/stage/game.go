@@ -49,18 +49,7 @@ type game struct {
 // on the main goroutine. stats are those of the whole run.
 func Run(ctx context.Context, opt Options) (*Stats, error) {
 	p := opt.Programme
-	w, h := opt.Width, opt.Height
-	if w == 0 || h == 0 {
-		w, h = p.Display.Width, p.Display.Height
-	}
-	if opt.Fullscreen {
-		monitors := ebiten.AppendMonitors(nil)
-		if opt.Monitor < len(monitors) {
-			ebiten.SetMonitor(monitors[opt.Monitor])
-			w, h = monitors[opt.Monitor].Size()
-		}
-		ebiten.SetFullscreen(true)
-	}
+	w, h := windowSize(opt)
 	canvas := image.Pt(w, h)
 	if p.Display.Rotation == 90 || p.Display.Rotation == 270 {
 		canvas = image.Pt(h, w)
@@ -87,18 +76,7 @@ func Run(ctx context.Context, opt Options) (*Stats, error) {
 	pixel := ebiten.NewImage(1, 1)
 	pixel.Fill(image.White.C)
 	g := &game{d: d, rotation: p.Display.Rotation, canvas: canvas, opt: opt, ctx: ctx, pixel: pixel, taken: make(chan struct{}, 1)}
-	ebiten.SetWindowTitle("Cột Mốc stage " + string(p.Display.ID))
-	ebiten.SetWindowSize(w, h)
-	ebiten.SetWindowDecorated(false)
-	ebiten.SetCursorMode(ebiten.CursorModeHidden)
-	ebiten.SetRunnableOnUnfocused(true)
-	ebiten.SetWindowClosingHandled(true)
-	ebiten.SetScreenClearedEveryFrame(false)
-	if opt.GPU {
-		ebiten.SetVsyncEnabled(true)
-	} else {
-		ebiten.SetFPSMode(ebiten.FPSModeVsyncOffMinimum)
-	}
+	prepareWindow(opt, w, h)
 	if opt.Started != nil {
 		opt.Started(d)
 	}
@@ -115,6 +93,38 @@ func Run(ctx context.Context, opt Options) (*Stats, error) {
 		return d.stats, fmt.Errorf("stage window: %w", err)
 	}
 	return d.stats, nil
+}
+
+// windowSize is the size given, the monitor's, or the programme's display.
+func windowSize(opt Options) (w, h int) {
+	w, h = opt.Width, opt.Height
+	if w == 0 || h == 0 {
+		w, h = opt.Programme.Display.Width, opt.Programme.Display.Height
+	}
+	if opt.Fullscreen {
+		monitors := ebiten.AppendMonitors(nil)
+		if opt.Monitor < len(monitors) {
+			ebiten.SetMonitor(monitors[opt.Monitor])
+			w, h = monitors[opt.Monitor].Size()
+		}
+		ebiten.SetFullscreen(true)
+	}
+	return w, h
+}
+
+func prepareWindow(opt Options, w, h int) {
+	ebiten.SetWindowTitle("Cột Mốc stage " + string(opt.Programme.Display.ID))
+	ebiten.SetWindowSize(w, h)
+	ebiten.SetWindowDecorated(false)
+	ebiten.SetCursorMode(ebiten.CursorModeHidden)
+	ebiten.SetRunnableOnUnfocused(true)
+	ebiten.SetWindowClosingHandled(true)
+	ebiten.SetScreenClearedEveryFrame(false)
+	if opt.GPU {
+		ebiten.SetVsyncEnabled(true)
+	} else {
+		ebiten.SetFPSMode(ebiten.FPSModeVsyncOffMinimum)
+	}
 }
 
 // loop wakes the window when a frame is due. A wake-up that arrives while a

@@ -209,6 +209,17 @@ func (e *Edition) Programmed(ctx context.Context) (*playlist.Catalogue, error) {
 	if r.Facts, err = rowsOf[playlist.GateFact](ctx, e, "fact", ""); err != nil {
 		return nil, err
 	}
+	if err := e.items(ctx, &r); err != nil {
+		return nil, err
+	}
+	if err := e.files(ctx, &r); err != nil {
+		return nil, err
+	}
+	return playlist.NewCatalogue(r)
+}
+
+// items adds the items and versions that playlists and mandatory rows name.
+func (e *Edition) items(ctx context.Context, r *playlist.Rows) error {
 	wanted := map[playlist.ID]bool{}
 	for _, p := range r.Playlists {
 		for _, entry := range p.Entries {
@@ -218,21 +229,24 @@ func (e *Edition) Programmed(ctx context.Context) (*playlist.Catalogue, error) {
 	for _, m := range r.Mandatory {
 		wanted[m.Item] = true
 	}
-	files := map[playlist.Hash]bool{}
+	delete(wanted, "")
 	for id := range wanted {
-		if id == "" {
-			continue
-		}
 		items, err1 := rowsOf[playlist.Item](ctx, e, "item", " AND id=?", id)
 		versions, err2 := rowsOf[playlist.Version](ctx, e, "version", " AND parent=?", id)
 		if err := errors.Join(err1, err2); err != nil {
-			return nil, err
+			return err
 		}
 		r.Items, r.Versions = append(r.Items, items...), append(r.Versions, versions...)
-		for _, v := range versions {
-			for _, h := range v.Files() {
-				files[h] = true
-			}
+	}
+	return nil
+}
+
+// files adds the files that those versions, notices and layouts name.
+func (e *Edition) files(ctx context.Context, r *playlist.Rows) error {
+	files := map[playlist.Hash]bool{}
+	for _, v := range r.Versions {
+		for _, h := range v.Files() {
+			files[h] = true
 		}
 	}
 	for _, n := range r.Notices {
@@ -247,11 +261,11 @@ func (e *Edition) Programmed(ctx context.Context) (*playlist.Catalogue, error) {
 	for h := range files {
 		media, err := rowsOf[playlist.Media](ctx, e, "media", " AND id=?", h)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		r.Media = append(r.Media, media...)
 	}
-	return playlist.NewCatalogue(r)
+	return nil
 }
 
 // Media lists every file that the edition names.
