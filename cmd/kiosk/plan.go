@@ -104,17 +104,23 @@ func printPlan(c *cli, composer *kiosk.Composer, rows []planRow) {
 		fmt.Fprintf(c.out, "%s  %s  %s: %s (playlist %s, %d items) %s\n", r.At.In(zone).Format("2006-01-02 15:04:05 MST"),
 			r.Display, r.Layer, r.Winner, orNone(r.Playlist), len(r.Items), until)
 		for _, l := range r.Losers {
-			by := ""
-			if l.By != "" {
-				by = " to " + string(l.By)
-			}
-			detail := ""
-			if l.Detail != "" {
-				detail = ": " + l.Detail
-			}
-			fmt.Fprintf(c.out, "    %s lost%s by %s%s\n", l.ID, by, l.Rule, detail)
+			fmt.Fprintf(c.out, "    %s\n", lossText(l))
 		}
 	}
+}
+
+// lossText says in words why a schedule or notice does not play.
+func lossText(l resolve.Loss) string {
+	text := map[resolve.Rule]string{
+		resolve.RuleNotice: "is covered by notice " + string(l.By), resolve.RuleClock: "does not compete", resolve.RuleNotNow: "is not on now",
+		resolve.RuleUnplayable: "cannot play here", resolve.RulePriority: "lost to " + string(l.By) + ", which has the higher priority",
+		resolve.RuleOneOff: "lost to " + string(l.By) + ": one-off before recurring before always",
+		resolve.RuleLater:  "lost to " + string(l.By) + ", which started later", resolve.RuleID: "lost to " + string(l.By) + ", whose id is smaller",
+	}[l.Rule]
+	if l.Detail != "" {
+		text += ": " + l.Detail
+	}
+	return string(l.ID) + " " + text
 }
 
 func orNone(id playlist.ID) playlist.ID {

@@ -93,8 +93,8 @@ func (c *Composer) availability(s playlist.Schedule) (a resolve.Availability, li
 	for _, e := range c.Catalogue.Flatten(s.Playlist) {
 		item := c.Catalogue.Items[e.Item]
 		versions, why := c.versions(item, s.Languages)
-		if len(versions) == 0 {
-			reason = why
+		if len(versions) == 0 && (item.Kind != playlist.Fact || item.Audience != playlist.Public) {
+			reason = why // a gate card's words are the program's own: it needs no version
 			continue
 		}
 		if !item.Dated() {

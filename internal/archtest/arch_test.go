@@ -1,0 +1,145 @@
+// Package archtest holds the arrows of docs/ARCHITECTURE.md: which package may
+// import which.
+package archtest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+}
+
+// rule forbids direct imports (or, with deps, anything linked) to packages.
+type rule struct {
+	from   string   // prefix of import paths below cotmoc/
+	not    []string // exceptions to from
+	forbid []string // prefixes
+	deps   bool
+	why    string
+}
+
+var rules = []rule{
+	{from: "playlist", not: []string{"playlist/store", "playlist/media", "playlist/content"}, forbid: []string{"os", "net", "database/sql", "log", "golang.org/x/"},
+		why: "the domain is pure: what it needs is handed to it"},
+	{from: "player/timeline", forbid: []string{"os", "net", "database/sql", "log", "golang.org/x/"}, why: "the timeline is pure"},
+	{from: "playlist", forbid: []string{"cotmoc/player", "cotmoc/device", "cotmoc/internal/kiosk", "cotmoc/ui", "cotmoc/hub"}, why: "the domain is the centre"},
+	{from: "player", forbid: []string{"cotmoc/device", "cotmoc/internal/kiosk", "cotmoc/ui", "cotmoc/hub"}, why: "player knows programmes, not where they come from"},
+	{from: "player", not: []string{"player/proof"}, forbid: []string{"cotmoc/playlist/store", "cotmoc/playlist/media", "cotmoc/playlist/content"}, why: "only proof is written to the database"},
+	{from: "device", forbid: []string{"cotmoc/player", "cotmoc/ui", "cotmoc/hub", "cotmoc/playlist"}, why: "device is the machine and nothing more"},
+	{from: "internal/typeset", forbid: []string{"cotmoc/player", "cotmoc/playlist", "github.com/hajimehoshi/ebiten"}, why: "one text engine for every screen"},
+	{from: "", not: []string{"player/stage", "cmd/stage"}, forbid: []string{"github.com/hajimehoshi/ebiten"}, why: "Ebitengine belongs to the stage"},
+	{from: "", not: []string{"player/sound"}, forbid: []string{"github.com/gopxl/beep"}, why: "beep belongs to sound"},
+	{from: "", not: []string{"playlist/store"}, forbid: []string{"github.com/mattn/go-sqlite3", "database/sql"}, why: "SQLite belongs to the stores"},
+	{from: "", not: []string{"ui"}, forbid: []string{"fyne.io/"}, why: "Fyne belongs to ui"},
+	{from: "", not: []string{"playlist/resolve"}, forbid: []string{"github.com/robfig/cron"}, why: "cron is the resolver's"},
+	{from: "", forbid: []string{"cotmoc/cmd"}, why: "nothing imports a program"},
+	{from: "cmd/kiosk", deps: true, forbid: []string{"github.com/hajimehoshi/ebiten", "fyne.io/", "github.com/gopxl/beep", "net/http"},
+		why: "the kiosk links no GUI and opens no network socket"},
+	{from: "cmd/stage", deps: true, forbid: []string{"database/sql", "fyne.io/", "github.com/gopxl/beep", "net/http", "github.com/robfig/cron"},
+		why: "the stage knows no database, no network, no schedule"},
+	{from: "cmd/sound", deps: true, forbid: []string{"database/sql", "fyne.io/", "github.com/hajimehoshi/ebiten", "net/http"}, why: "sound only sounds"},
+}
+
+// startsProcesses are the packages that may start another program.
+var startsProcesses = []string{"player/decode", "internal/supervise", "build/tools", "internal/archtest"}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Imports,Deps,Standard", "-tags", "x11,sqlite_fts5,migrated_fynedo", "cotmoc/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(p.ImportPath, "cotmoc/") {
+			all = append(all, p)
+		}
+	}
+}
+
+func under(path, prefix string) bool {
+	return prefix == "" || path == prefix || strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/")
+}
+
+func (r rule) broken(p pkg) (string, bool) {
+	name := strings.TrimPrefix(p.ImportPath, "cotmoc/")
+	if !under(name, r.from) {
+		return "", false
+	}
+	for _, e := range r.not {
+		if under(name, e) {
+			return "", false
+		}
+	}
+	what := p.Imports
+	if r.deps {
+		what = p.Deps
+	}
+	for _, i := range what {
+		for _, f := range r.forbid {
+			if under(i, f) {
+				return i, true
+			}
+		}
+	}
+	return "", false
+}
+
+func TestArrows(t *testing.T) {
+	all := list(t)
+	if len(all) < 15 {
+		t.Fatalf("only %d packages were found", len(all))
+	}
+	for _, p := range all {
+		for _, r := range rules {
+			if what, bad := r.broken(p); bad {
+				t.Errorf("%s imports %s: %s", p.ImportPath, what, r.why)
+			}
+		}
+		name := strings.TrimPrefix(p.ImportPath, "cotmoc/")
+		for _, word := range []string{"util", "utils", "common", "helpers"} {
+			if strings.HasSuffix(name, "/"+word) {
+				t.Errorf("package %s: name it after what it does", name)
+			}
+		}
+		for _, i := range p.Imports {
+			allowed := false
+			for _, s := range startsProcesses {
+				allowed = allowed || under(name, s)
+			}
+			if i == "os/exec" && !allowed {
+				t.Errorf("%s starts processes: only %v do", name, startsProcesses)
+			}
+		}
+	}
+}
+
+// A rule that could never fail would check nothing.
+func TestRulesFindABreach(t *testing.T) {
+	for _, r := range rules {
+		from := "cotmoc/" + r.from
+		if r.from == "" {
+			from = "cotmoc/somewhere"
+		}
+		p := pkg{ImportPath: from, Imports: r.forbid, Deps: r.forbid}
+		if _, bad := r.broken(p); !bad {
+			t.Errorf("%s: importing %v was not found", r.why, r.forbid)
+		}
+	}
+}
