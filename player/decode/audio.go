@@ -48,10 +48,11 @@ func OpenAudio(ctx context.Context, path string, from time.Duration) (*Audio, er
 }
 
 // Close stops the decoder and waits until it is gone. The error is what
-// ffmpeg complained about, if it did not end well by itself.
+// ffmpeg complained about, if anything.
 func (a *Audio) Close() error {
 	a.cancel()
-	if err := a.cmd.Wait(); err != nil {
+	err := a.cmd.Wait() // being stopped here is no failure; a complaint is
+	if a.complaint.String() != "" {
 		return fmt.Errorf("sound: %s", reason(a.complaint, err))
 	}
 	return nil
