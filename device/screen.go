@@ -19,9 +19,12 @@ type Screen struct {
 }
 
 // OpenScreen connects to the X server named by DISPLAY.
-func OpenScreen() (*Screen, error) {
+func OpenScreen() (*Screen, error) { return OpenScreenNamed("") }
+
+// OpenScreenNamed connects to the X server with the given name, such as ":7".
+func OpenScreenNamed(display string) (*Screen, error) {
 	xgb.Logger.SetOutput(io.Discard) // it reports the lack of an authority file, which is no error
-	conn, err := xgb.NewConn()
+	conn, err := xgb.NewConnDisplay(display)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the X server: %w", err)
 	}

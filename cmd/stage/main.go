@@ -22,7 +22,9 @@ import (
 
 	"cotmoc/device"
 	"cotmoc/internal/atomicfile"
+	"cotmoc/internal/typeset"
 	"cotmoc/player/link"
+	"cotmoc/player/scene"
 	"cotmoc/player/stage"
 	"cotmoc/playlist"
 )
@@ -104,6 +106,7 @@ func present(ctx context.Context, f flags) error {
 	} else if err := connect(ctx, cancel, f, &opt); err != nil {
 		return err
 	}
+	paintBackground(opt.Programme)
 	if f.shots != "" {
 		go shoot(ctx, f.shots) // ends with ctx
 	}
@@ -117,6 +120,24 @@ func present(ctx context.Context, f flags) error {
 		err = errors.Join(err, jsonErr, atomicfile.Write(f.report, append(raw, '\n'), 0o644))
 	}
 	return err
+}
+
+// paintBackground leaves the evergreen page behind the stage's window, without
+// a clock, which would stand still. Without it the stage plays as well.
+func paintBackground(p *playlist.Programme) {
+	screen, err := device.OpenScreen()
+	if err != nil {
+		return // the window's own error says it better
+	}
+	defer screen.Close()
+	lang := playlist.Vietnamese
+	if len(p.Place.Languages) > 0 {
+		lang = p.Place.Languages[0]
+	}
+	img := scene.Evergreen(typeset.New(), screen.Size.X, screen.Size.Y, p.Place, lang, time.Time{}, false)
+	if err := screen.SetBackground(img); err != nil {
+		fmt.Fprintln(os.Stderr, "stage:", err)
+	}
 }
 
 // connect waits for kiosk's first programme and plays those that follow.

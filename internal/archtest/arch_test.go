@@ -50,7 +50,7 @@ var rules = []rule{
 }
 
 // startsProcesses are the packages that may start another program.
-var startsProcesses = []string{"player/decode", "internal/supervise", "build/tools", "internal/archtest"}
+var startsProcesses = []string{"player/decode", "internal/supervise", "internal/screentest", "build/tools", "internal/archtest"}
 
 func list(t *testing.T) []pkg {
 	t.Helper()
