@@ -39,7 +39,7 @@ func newMachine(t *testing.T) *machine {
 	if bin == "" {
 		t.Skip("COTMOC_BIN names no folder of built programs; build/test sets it")
 	}
-	name, stop, err := screentest.StartX(t.Context(), 640, 360)
+	name, _, stop, err := screentest.StartX(t.Context(), 640, 360)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,29 +18,30 @@ import (
 	"cotmoc/device"
 )
 
-// StartX starts a virtual display and returns its name. stop ends it.
-func StartX(ctx context.Context, w, h int) (name string, stop func() error, err error) {
+// StartX starts a virtual display and returns its name and the server's process
+// number. stop ends it.
+func StartX(ctx context.Context, w, h int) (name string, pid int, stop func() error, err error) {
 	r, pipe, err := os.Pipe()
 	if err != nil {
-		return "", nil, fmt.Errorf("start Xvfb: %w", err)
+		return "", 0, nil, fmt.Errorf("start Xvfb: %w", err)
 	}
 	defer r.Close()
 	cmd := exec.CommandContext(ctx, "Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", w, h), "-nolisten", "tcp")
 	cmd.ExtraFiles = []*os.File{pipe}
 	if err := cmd.Start(); err != nil {
-		return "", nil, errors.Join(fmt.Errorf("start Xvfb: %w", err), pipe.Close())
+		return "", 0, nil, errors.Join(fmt.Errorf("start Xvfb: %w", err), pipe.Close())
 	}
 	pipe.Close()
 	line, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
-		return "", nil, fmt.Errorf("Xvfb did not start: %w", err)
+		return "", 0, nil, fmt.Errorf("Xvfb did not start: %w", err)
 	}
 	stop = func() error {
 		cmd.Process.Kill()
 		cmd.Wait()
 		return nil
 	}
-	return ":" + strings.TrimSpace(line), stop, nil
+	return ":" + strings.TrimSpace(line), cmd.Process.Pid, stop, nil
 }
 
 // Sample is one look at the watched part of the screen.

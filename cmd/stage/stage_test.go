@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"cotmoc/device"
+	"cotmoc/internal/screentest"
+	"cotmoc/player/stage"
+	"cotmoc/playlist"
+)
+
+// show runs the real stage on a virtual screen and returns what it said, its
+// report and the screen near the end.
+func show(t *testing.T, p *playlist.Programme, seconds int, more ...string) (said string, r stage.Report, img *image.RGBA) {
+	t.Helper()
+	bin := os.Getenv("COTMOC_BIN")
+	if bin == "" {
+		t.Skip("COTMOC_BIN names no folder of built programs; build/test sets it")
+	}
+	w, h := p.Display.Width, p.Display.Height
+	name, _, stop, err := screentest.StartX(t.Context(), w, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	raw, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	doc, report := filepath.Join(dir, "p.json"), filepath.Join(dir, "r.json")
+	if err := os.WriteFile(doc, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	length := time.Duration(seconds) * time.Second
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "stage"), append([]string{"--programme", doc, "--for", length.String(), "--report", report}, more...)...)
+	cmd.Env = append(os.Environ(), "DISPLAY="+name)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
+	screen, err := device.OpenScreenNamed(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	timer := time.NewTimer(length - 500*time.Millisecond)
+	defer timer.Stop()
+	<-timer.C
+	img, err = screen.GrabAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("stage: %v: %s", err, complaint.String())
+	}
+	raw, err = os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &r); err != nil {
+		t.Fatal(err)
+	}
+	return complaint.String(), r, img
+}
+
+func programme(w, h, rotation int, entries ...playlist.ProgrammeEntry) *playlist.Programme {
+	return &playlist.Programme{Format: 1, Display: playlist.ProgrammeDisplay{ID: "d", Width: w, Height: h, Rotation: rotation},
+		Place: playlist.ProgrammePlace{ID: "g", Names: playlist.Names{"vi": "Cửa khẩu"}, Languages: []playlist.Language{"vi", "en"}, Zone: "Asia/Ho_Chi_Minh"},
+		Clock: playlist.ProgrammeClock{Trusted: true},
+		Zones: []playlist.ProgrammeZone{{Zone: playlist.Zone{ID: "main", W: 1000, H: 1000, Source: playlist.Source{Kind: "layer", Layer: "main"}}, Playlist: "p", Entries: entries}}}
+}
+
+func media(id string, kind playlist.ItemKind, path, mime string) playlist.ProgrammeEntry {
+	return playlist.ProgrammeEntry{ID: playlist.ID(id), Item: playlist.ID(id), Kind: kind, Fit: playlist.Cover,
+		Versions: []playlist.ProgrammeVersion{{Version: playlist.ID(id), Language: "zxx", Media: []playlist.ProgrammeFile{{Path: path, Type: mime}}}}}
+}
+
+var (
+	red, green, blue, yellow = color.RGBA{220, 30, 30, 255}, color.RGBA{30, 180, 60, 255}, color.RGBA{30, 60, 210, 255}, color.RGBA{230, 210, 40, 255}
+)
+
+// quarters writes a picture with a colour in each corner.
+func quarters(t *testing.T, w, h int) string {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			c := [4]color.RGBA{red, green, blue, yellow}[x*2/w+y*2/h*2]
+			img.SetRGBA(x, y, c)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "q.png")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, img); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestRotation(t *testing.T) {
+	for rotation, want := range map[int][4]color.RGBA{ // top left, top right, bottom left, bottom right
+		0: {red, green, blue, yellow}, 90: {blue, red, yellow, green}, 180: {yellow, blue, green, red}, 270: {green, yellow, red, blue},
+	} {
+		w, h := 320, 180
+		if rotation%180 == 90 {
+			w, h = 180, 320
+		}
+		p := programme(320, 180, rotation, media("q", playlist.Picture, quarters(t, w, h), "image/png"))
+		_, _, img := show(t, p, 3)
+		for i, at := range []image.Point{{40, 30}, {280, 30}, {40, 150}, {280, 150}} {
+			if got := img.RGBAAt(at.X, at.Y); !screentest.Near(got, want[i], 12) {
+				t.Errorf("turned by %d: corner %d is %v, want %v", rotation, i, got, want[i])
+			}
+		}
+	}
+}
+
+func TestBadEntriesAreSkippedAndReported(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := media("good", playlist.Picture, quarters(t, 320, 180), "image/png")
+	good.Duration = playlist.Duration(time.Second)
+	p := programme(320, 180, 0,
+		media("empty", playlist.Video, write("0.mp4", ""), "video/mp4"), media("gone", playlist.Video, "/nowhere.mp4", "video/mp4"),
+		media("hls", playlist.Video, write("h.mp4", "#EXTM3U\nfile:/etc/passwd\n"), "video/mp4"), media("torn", playlist.Picture, write("t.png", "\x89PNG\r\n"), "image/png"),
+		playlist.ProgrammeEntry{ID: "bare", Item: "bare", Kind: playlist.Video, Versions: []playlist.ProgrammeVersion{{Version: "bare", Language: "vi"}}}, good)
+	said, r, img := show(t, p, 6)
+	for _, id := range []string{"empty", "gone", "hls", "torn", "bare"} {
+		if !strings.Contains(said, "item "+id) {
+			t.Errorf("nothing is said of %s:\n%s", id, said)
+		}
+	}
+	if !screentest.Near(img.RGBAAt(40, 30), red, 12) {
+		t.Errorf("the good picture is not on the screen: %v", img.RGBAAt(40, 30))
+	}
+	if len(r.Changes) < 2 {
+		t.Errorf("it changed %d times", len(r.Changes))
+	}
+}
+
+func TestOnlyBadEntriesMeanDefaultThenEvergreen(t *testing.T) {
+	bad := media("bad", playlist.Video, "/nowhere.mp4", "video/mp4")
+	p := programme(320, 180, 0, bad)
+	p.Default = programme(320, 180, 0, media("good", playlist.Picture, quarters(t, 320, 180), "image/png"))
+	said, _, img := show(t, p, 6)
+	if !screentest.Near(img.RGBAAt(40, 30), red, 12) || !strings.Contains(said, "default programme") {
+		t.Errorf("the default programme is not on: %v\n%s", img.RGBAAt(40, 30), said)
+	}
+	p.Default = programme(320, 180, 0, bad)
+	said, _, img = show(t, p, 8)
+	navy := color.RGBA{0x0B, 0x25, 0x45, 255}
+	if !screentest.Near(img.RGBAAt(10, 10), navy, 12) || !strings.Contains(said, "evergreen") {
+		t.Errorf("the evergreen page is not on: %v\n%s", img.RGBAAt(10, 10), said)
+	}
+}
+
+func TestVideoPlaysEveryFrame(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "v.mp4")
+	if text, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=320x180:r=25:d=2", "-c:v", "libx264", "-pix_fmt", "yuv420p", path).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	for name, more := range map[string][]string{"RGBA frames": nil, "YUV frames and shader": {"--gpu"}} {
+		t.Run(name, func(t *testing.T) {
+			_, r, img := show(t, programme(320, 180, 0, media("v", playlist.Video, path, "video/mp4")), 5, more...)
+			if r.UniqueFrames < 60 || r.FirstFrameMS <= 0 || r.Decoder == "" || r.Renderer == "" {
+				t.Errorf("report %+v", r)
+			}
+			// testsrc's colour bars: the fourth is magenta, the sixth green-yellow; both paths agree on hue.
+			if c := img.RGBAAt(150, 20); c.R < 150 && c.G < 150 && c.B < 150 {
+				t.Errorf("no bright bar at the top: %v", c)
+			}
+		})
+	}
+}
+
+func TestWrongDocumentsAreRefused(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "no zones": `{"format":1,"sequence":1,"display":{"id":"d","width":100,"height":100},"place":{"id":"p","names":{},"languages":[],"zone":""},"clock":{"trusted":true},"zones":[]}`,
+		"other format": `{"format":7}`, "unknown field": `{"format":1,"zoens":[]}`, "not JSON": "hello"} {
+		path := filepath.Join(t.TempDir(), "p.json")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		code, err := run(t.Context(), []string{"--programme", path}, &bytes.Buffer{})
+		if code != 1 || err == nil {
+			t.Errorf("%s: code %d, %v", name, code, err)
+		}
+	}
+	if code, _ := run(t.Context(), nil, &bytes.Buffer{}); code != 2 {
+		t.Errorf("no arguments: code %d", code)
+	}
+}
