@@ -97,7 +97,7 @@ func OpenVideo(ctx context.Context, path string, o VideoOptions) (*Video, error)
 	}
 	cmd.Stdout.(*os.File).Close()
 	for range ringSize {
-		v.free <- make([]byte, v.frameBytes())
+		v.free <- buffers.take(v.frameBytes())
 	}
 	go v.read(ctx, cmd, out, complaint) // ends when ffmpeg does; Close waits for it
 	return v, nil
@@ -175,10 +175,11 @@ func (v *Video) read(ctx context.Context, cmd *exec.Cmd, out *os.File, complaint
 		select {
 		case buf = <-v.free:
 		case <-ctx.Done():
-			cmd.Wait()
+			cmd.Wait() // it was killed with ctx
 			return
 		}
 		if _, err := io.ReadFull(out, buf); err != nil {
+			v.free <- buf
 			break
 		}
 		v.frames <- &Frame{Pix: buf, Number: n, Due: v.Info.FPS.At(n), video: v}
@@ -263,8 +264,49 @@ func (v *Video) Ended() bool {
 // Close stops the decoder and waits until it is gone.
 func (v *Video) Close() {
 	v.cancel()
+	v.head.Release()
 	for f := range v.frames { // lets the reader out of a full channel
-		_ = f
+		f.Release()
 	}
 	<-v.done
+	for {
+		select {
+		case b := <-v.free:
+			buffers.give(b)
+		default:
+			return
+		}
+	}
+}
+
+// shelf keeps frame buffers between videos: a list of clips would otherwise
+// leave megabytes of garbage at every change.
+type shelf struct {
+	mu   sync.Mutex
+	idle [][]byte
+}
+
+var buffers shelf
+
+const maxIdle = 3 * ringSize
+
+func (s *shelf) take(size int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, b := range s.idle {
+		if cap(b) >= size && cap(b) <= size*2 {
+			s.idle = append(s.idle[:i], s.idle[i+1:]...)
+			return b[:size]
+		}
+	}
+	return make([]byte, size)
+}
+
+func (s *shelf) give(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) >= maxIdle {
+		s.idle = s.idle[1:]
+	}
+	s.idle = append(s.idle, b)
 }

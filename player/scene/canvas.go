@@ -11,27 +11,27 @@ import (
 
 	"golang.org/x/image/vector"
 
+	"cotmoc/internal/palette"
 	"cotmoc/internal/typeset"
 	"cotmoc/playlist"
 )
 
-// The palette. Every pair used for text has a contrast of at least 4.5 to 1,
-// which the tests measure.
+// The palette's colours, by the names that the pictures use.
 var (
-	Navy    = color.RGBA{0x0B, 0x25, 0x45, 0xFF}
-	Panel   = color.RGBA{0x14, 0x36, 0x5C, 0xFF}
-	White   = color.RGBA{0xFF, 0xFF, 0xFF, 0xFF}
-	Mist    = color.RGBA{0xC3, 0xD2, 0xE3, 0xFF}
-	Gold    = color.RGBA{0xF4, 0xC5, 0x3D, 0xFF}
-	Paper   = color.RGBA{0xF8, 0xF6, 0xF0, 0xFF}
-	Ink     = color.RGBA{0x16, 0x1C, 0x24, 0xFF}
-	Soft    = color.RGBA{0x51, 0x5C, 0x68, 0xFF}
-	Green   = color.RGBA{0x0E, 0x7A, 0x46, 0xFF}
-	Red     = color.RGBA{0xB4, 0x1F, 0x24, 0xFF}
-	Orange  = color.RGBA{0xA8, 0x4A, 0x00, 0xFF}
-	Blue    = color.RGBA{0x14, 0x4E, 0x9C, 0xFF}
-	Amber   = color.RGBA{0x6B, 0x4E, 0x00, 0xFF}
-	Backing = color.RGBA{0x00, 0x00, 0x00, 0xB8}
+	Navy    = palette.Navy
+	Panel   = palette.Panel
+	White   = palette.White
+	Mist    = palette.Mist
+	Gold    = palette.Gold
+	Paper   = palette.Paper
+	Ink     = palette.Ink
+	Soft    = palette.Soft
+	Green   = palette.Green
+	Red     = palette.Red
+	Orange  = palette.Orange
+	Blue    = palette.Blue
+	Amber   = palette.Amber
+	Backing = palette.Backing
 )
 
 // canvas is a picture being drawn. unit is 1 for a 1920×1080 zone and grows

@@ -1,0 +1,83 @@
+// Package theme gives Fyne's widgets the colours, sizes and fonts of Cột Mốc,
+// so that the touch screens and the stage look like one.
+package theme
+
+import (
+	"fmt"
+	"image/color"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/theme"
+
+	"cotmoc/assets"
+	"cotmoc/internal/palette"
+)
+
+// Theme is Cột Mốc's Fyne theme. It has one look: a hall is neither light nor dark.
+type Theme struct {
+	regular, bold fyne.Resource
+}
+
+var _ fyne.Theme = (*Theme)(nil)
+
+// New makes the theme from the fonts that the program carries.
+func New() (*Theme, error) {
+	t := &Theme{}
+	for name, at := range map[string]*fyne.Resource{"NotoSans-Regular.ttf": &t.regular, "NotoSans-Bold.ttf": &t.bold} {
+		raw, err := assets.Fonts.ReadFile("fonts/" + name)
+		if err != nil {
+			return nil, fmt.Errorf("theme: %w", err)
+		}
+		*at = fyne.NewStaticResource(name, raw)
+	}
+	return t, nil
+}
+
+// Color implements fyne.Theme.
+func (t *Theme) Color(name fyne.ThemeColorName, _ fyne.ThemeVariant) color.Color {
+	switch name {
+	case theme.ColorNameBackground, theme.ColorNameOverlayBackground:
+		return palette.Navy
+	case theme.ColorNameForeground, theme.ColorNameForegroundOnPrimary:
+		return palette.White
+	case theme.ColorNameButton, theme.ColorNameInputBackground, theme.ColorNameMenuBackground, theme.ColorNameHeaderBackground:
+		return palette.Panel
+	case theme.ColorNamePrimary, theme.ColorNameFocus, theme.ColorNameHyperlink:
+		return palette.Gold
+	case theme.ColorNamePlaceHolder, theme.ColorNameDisabled:
+		return palette.Mist
+	case theme.ColorNameError:
+		return palette.Red
+	case theme.ColorNameSuccess:
+		return palette.Green
+	case theme.ColorNameWarning:
+		return palette.Orange
+	}
+	return theme.DefaultTheme().Color(name, theme.VariantDark)
+}
+
+// Font implements fyne.Theme.
+func (t *Theme) Font(style fyne.TextStyle) fyne.Resource {
+	if style.Bold {
+		return t.bold
+	}
+	return t.regular
+}
+
+// Icon implements fyne.Theme.
+func (t *Theme) Icon(name fyne.ThemeIconName) fyne.Resource { return theme.DefaultTheme().Icon(name) }
+
+// Size implements fyne.Theme. Text is larger than on a desktop: people stand.
+func (t *Theme) Size(name fyne.ThemeSizeName) float32 {
+	switch name {
+	case theme.SizeNameText:
+		return 22
+	case theme.SizeNameHeadingText:
+		return 40
+	case theme.SizeNameSubHeadingText:
+		return 30
+	case theme.SizeNamePadding:
+		return 10
+	}
+	return theme.DefaultTheme().Size(name)
+}
