@@ -83,7 +83,7 @@ display() {
 	[ -n "${DISPLAY:-}" ] && [ "${2:-}" != private ] && return 0
 	local n
 	exec {xfd}<> <(:)
-	Xvfb -displayfd "$xfd" -screen 0 "${1}x24" -nolisten tcp >/dev/null 2>&1 &
+	Xvfb -displayfd "$xfd" -screen 0 "${1}x24" -nolisten tcp -noreset >/dev/null 2>&1 &
 	xvfb_pid=$!
 	read -r -t 20 -u "$xfd" n || { say "the virtual display did not start"; exit 1; }
 	export DISPLAY=":$n"

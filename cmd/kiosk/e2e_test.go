@@ -180,6 +180,7 @@ func TestKillsLeaveThePicture(t *testing.T) {
 	m.start(contentOf(t, nil, orange))
 	m.until("the picture is seen", m.shows(orange))
 	black, samples := 0, 0
+	var blackAt []time.Time
 	var mu sync.Mutex
 	stop, err := screentest.Watch(m.display, image.Rect(0, 0, 640, 360), 8*time.Millisecond, func(s screentest.Sample) {
 		mu.Lock()
@@ -187,6 +188,7 @@ func TestKillsLeaveThePicture(t *testing.T) {
 		samples++
 		if screentest.Black(s.Img) {
 			black++
+			blackAt = append(blackAt, s.At)
 		}
 	})
 	if err != nil {
@@ -216,6 +218,9 @@ func TestKillsLeaveThePicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	if black > 0 || samples < 50 {
+		for _, at := range blackAt {
+			t.Logf("black %v after the kill", at.Sub(killed))
+		}
 		t.Errorf("%d of %d samples were black", black, samples)
 	}
 }

@@ -106,7 +106,9 @@ func present(ctx context.Context, f flags) error {
 	} else if err := connect(ctx, cancel, f, &opt); err != nil {
 		return err
 	}
-	paintBackground(opt.Programme)
+	if screen := paintBackground(opt.Programme); screen != nil {
+		defer screen.Close() // until the end: a server that loses its last client starts anew, black
+	}
 	if f.shots != "" {
 		go shoot(ctx, f.shots) // ends with ctx
 	}
@@ -124,12 +126,11 @@ func present(ctx context.Context, f flags) error {
 
 // paintBackground leaves the evergreen page behind the stage's window, without
 // a clock, which would stand still. Without it the stage plays as well.
-func paintBackground(p *playlist.Programme) {
+func paintBackground(p *playlist.Programme) *device.Screen {
 	screen, err := device.OpenScreen()
 	if err != nil {
-		return // the window's own error says it better
+		return nil // the window's own error says it better
 	}
-	defer screen.Close()
 	lang := playlist.Vietnamese
 	if len(p.Place.Languages) > 0 {
 		lang = p.Place.Languages[0]
@@ -138,6 +139,7 @@ func paintBackground(p *playlist.Programme) {
 	if err := screen.SetBackground(img); err != nil {
 		fmt.Fprintln(os.Stderr, "stage:", err)
 	}
+	return screen
 }
 
 // connect waits for kiosk's first programme and plays those that follow.

@@ -26,7 +26,7 @@ func StartX(ctx context.Context, w, h int) (name string, pid int, stop func() er
 		return "", 0, nil, fmt.Errorf("start Xvfb: %w", err)
 	}
 	defer r.Close()
-	cmd := exec.CommandContext(ctx, "Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", w, h), "-nolisten", "tcp")
+	cmd := exec.CommandContext(ctx, "Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", w, h), "-nolisten", "tcp", "-noreset")
 	cmd.ExtraFiles = []*os.File{pipe}
 	if err := cmd.Start(); err != nil {
 		return "", 0, nil, errors.Join(fmt.Errorf("start Xvfb: %w", err), pipe.Close())
