@@ -19,7 +19,7 @@ import (
 
 func main() {
 	socket := flag.String("socket", "", "kiosk.sock to obey")
-	latency := flag.Duration("latency", 60*time.Millisecond, "time from mixing a sample to hearing it")
+	latency := flag.Duration("latency", 15*time.Millisecond, "time from mixing a sample to hearing it")
 	flag.Parse()
 	if *socket == "" || flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "sound: give --socket PATH")

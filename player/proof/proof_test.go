@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 )
 
 type disk struct {
+	mu   sync.Mutex
 	full bool
 	rows []store.Play
 	at   []time.Time
@@ -20,6 +22,8 @@ type disk struct {
 }
 
 func (d *disk) Write(_ context.Context, b store.Batch) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.full {
 		return errors.New("no space left on device")
 	}
@@ -51,12 +55,17 @@ func TestRowsAreDurableInTime(t *testing.T) {
 		noted := time.Now()
 		l.Ended("d", ended("1", 1))
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		d.mu.Lock()
+		defer d.mu.Unlock()
 		if len(d.rows) != 1 || d.at[0].Sub(noted) > 10*time.Second {
 			t.Fatalf("rows %d", len(d.rows))
 		}
+		d.mu.Unlock()
 		l.Ended("d", ended("2", 2))
 		cancel()
 		<-done
+		d.mu.Lock()
 		if len(d.rows) != 2 || d.pos["p"].Index != 2 {
 			t.Errorf("at the end: %d rows, position %+v", len(d.rows), d.pos["p"])
 		}

@@ -228,6 +228,9 @@ func (v *voice) mix(out [][2]float64, heard int64, duck float64) (playing, over 
 		v.buf = v.buf[n:]
 		v.played += n
 	}
+	if v.played-want > int64(resyncFrom*rate/time.Second) {
+		return true, false // ahead of the picture: wait for it
+	}
 	gain := 1.0
 	if v.bus == Music {
 		gain = duck

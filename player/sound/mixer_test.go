@@ -88,6 +88,25 @@ func TestALateVoiceSkips(t *testing.T) {
 	}
 }
 
+// A voice whose picture comes later than promised waits for it.
+func TestAVoiceThatIsAheadWaits(t *testing.T) {
+	c := &clock{now: 1_000_000_000}
+	m := NewMixer(func() int64 { return c.now }, 0, nil)
+	m.add(loaded("v", Speech, 2, 0.5))
+	m.Start("v", c.now)
+	pull(m, c, rate/2)
+	m.Start("v", c.now-int64(300*time.Millisecond)) // the picture has come 200 ms late
+	silent := 0
+	for _, s := range pull(m, c, rate/2) {
+		if s[0] < 0.1 {
+			silent++
+		}
+	}
+	if got := time.Duration(silent) * time.Second / rate; got < 160*time.Millisecond || got > 210*time.Millisecond {
+		t.Errorf("it waited %v", got)
+	}
+}
+
 func TestMusicIsDuckedUnderSpeechAndLevelsFollow(t *testing.T) {
 	c := &clock{now: 1_000_000_000}
 	m := NewMixer(func() int64 { return c.now }, 0, nil)

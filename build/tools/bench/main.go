@@ -46,6 +46,7 @@ var benchmarks = []benchmark{
 	{"stage/ticker", false, benchTicker},
 	{"start", false, benchStart},
 	{"typeset", false, benchTypeset},
+	{"sound/sync", false, benchSync},
 	{"soak/changes", true, soakChanges},
 	{"soak/hour", true, soakHour},
 }

@@ -49,8 +49,7 @@ func (l *lab) bigContent() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(raw)
-	h := playlist.Hash(hex.EncodeToString(sum[:]))
+	h := hashOf(raw)
 	r := playlist.Rows{Format: playlist.Format, Places: []playlist.Place{{ID: "g", Kind: playlist.Gate, Names: playlist.Names{"vi": "Cửa khẩu"}}},
 		Displays:  []playlist.Display{{ID: "d", Place: "g", Width: 1280, Height: 720, Defaults: map[playlist.Layer]playlist.ID{playlist.Main: "list"}}},
 		Media:     []playlist.Media{{SHA256: h, Path: "mark.png", Type: "image/png", Bytes: int64(len(raw))}},
@@ -193,4 +192,9 @@ func (l *lab) startOnce(ctx context.Context, bin, data, content string, first bo
 		err = errors.New("the picture did not come back")
 	}
 	return start, killed, errors.Join(err, stop())
+}
+
+func hashOf(raw []byte) playlist.Hash {
+	sum := sha256.Sum256(raw)
+	return playlist.Hash(hex.EncodeToString(sum[:]))
 }
