@@ -101,11 +101,13 @@ func (m *machine) until(what string, ok func() bool) {
 	}
 }
 
-func (m *machine) pixel() color.RGBA {
+func (m *machine) pixel() color.RGBA { return m.pixelAt(200, 100) }
+
+func (m *machine) pixelAt(x, y int) color.RGBA {
 	var got color.RGBA
 	seen := make(chan struct{})
 	var once sync.Once
-	stop, err := screentest.Watch(m.display, image.Rect(200, 100, 201, 101), 5*time.Millisecond, func(s screentest.Sample) {
+	stop, err := screentest.Watch(m.display, image.Rect(x, y, x+1, y+1), 5*time.Millisecond, func(s screentest.Sample) {
 		once.Do(func() { got = s.Img.RGBAAt(0, 0); close(seen) })
 	})
 	if err != nil {
@@ -293,6 +295,53 @@ func TestDamagedDatabaseIsSaidAndThePictureStays(t *testing.T) {
 		return st != nil && slices.ContainsFunc(st.Problems, func(p string) bool { return strings.Contains(p, "set aside") })
 	})
 	m.until("the picture is seen", m.shows(orange))
+}
+
+// A notice covers everything at once, ends by itself, and the programme goes
+// on where it stood.
+func TestNoticeCoversAndEnds(t *testing.T) {
+	m := newMachine(t)
+	m.start(contentOf(t, nil, orange))
+	m.until("the picture is seen", m.shows(orange))
+	m.stop(os.Interrupt)
+	now := time.Now()
+	m.start(contentOf(t, func(r *playlist.Rows) {
+		r.Notices = []playlist.Notice{{ID: "n", Severity: playlist.Extreme, Starts: now.Add(-time.Minute), Ends: now.Add(9 * time.Second),
+			Bodies: map[playlist.Language]playlist.Body{"vi": {Title: "Đường bị chia cắt", Text: "Hãy ở yên tại chỗ."}}}}
+	}, orange))
+	red := color.RGBA{0xB4, 0x1F, 0x24, 0xFF}
+	m.until("the notice is seen", func() bool { return screentest.Near(m.pixelAt(8, 350), red, 12) })
+	if st := m.status(); st == nil || st.Displays[0].Plan[0].Winner != "notice:n" {
+		t.Errorf("the status does not name the notice: %+v", st)
+	}
+	m.until("the picture is back", m.shows(orange))
+	if time.Now().Before(now.Add(9 * time.Second)) {
+		t.Error("the notice ended too soon")
+	}
+}
+
+// What a killed stage showed is proved until its last sign of life.
+func TestAKilledStageLeavesItsProof(t *testing.T) {
+	m := newMachine(t)
+	long := func(r *playlist.Rows) { r.Playlists[0].Entries[0].Duration = playlist.Duration(time.Hour) }
+	m.start(contentOf(t, long, orange))
+	m.until("the picture is seen", m.shows(orange))
+	m.until("the stage has said so", func() bool { st := m.status(); return st != nil && len(st.Displays[0].Showing) == 1 })
+	first := m.status().Children[0].PID
+	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	m.until("the proof is written", func() bool { st := m.status(); return st != nil && st.Plays >= 1 })
+	m.stop(os.Interrupt)
+	state, err := store.OpenState(t.Context(), m.data, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer state.Close()
+	plays, err := state.Plays(t.Context(), 0, 10)
+	if err != nil || len(plays) < 1 || plays[0].Reason != "stage ended" {
+		t.Errorf("%+v, %v", plays, err)
+	}
 }
 
 func TestNothingPlayableMeansTheEvergreenPage(t *testing.T) {

@@ -72,6 +72,7 @@ type screen struct {
 	display  playlist.Display
 	child    *supervise.Child
 	conn     *link.Conn
+	pid      int    // of the stage that spoke last
 	print    string // of the programme last made, to see a change
 	prog     *playlist.Programme
 	plan     []Decision

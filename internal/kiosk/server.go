@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"cotmoc/player/link"
+	"cotmoc/playlist"
 )
 
 func (k *Kiosk) socket() string { return SocketPath(k.cfg.Dir) }
@@ -104,8 +106,12 @@ func (k *Kiosk) serveStage(c *link.Conn, hello link.Message) {
 	if s.child != nil {
 		s.child.Beat(hello.PID)
 	}
+	if s.pid != hello.PID {
+		k.closeShowings(s)
+		s.pid = hello.PID
+	}
 	if s.prog != nil && hello.Sequence != s.prog.Sequence {
-		k.send(c, link.Message{Kind: link.Programme, Programme: s.prog})
+		k.send(c, link.Message{Kind: link.Programme, Programme: k.refreshed(s)})
 	}
 	k.mu.Unlock()
 	for {
@@ -123,6 +129,40 @@ func (k *Kiosk) serveStage(c *link.Conn, hello link.Message) {
 			s.child.Gone()
 		}
 	}
+}
+
+// closeShowings proves what an earlier stage showed until it ended: its last
+// sign of life is the latest instant that is known.
+func (k *Kiosk) closeShowings(s *screen) {
+	for zone, show := range s.showing {
+		ended := *show
+		ended.EndMono = max(s.beat.At, ended.StartMono)
+		ended.End = ended.Start.Add(time.Duration(ended.EndMono - ended.StartMono))
+		ended.Position = nil
+		k.proof.Ended(s.display.ID, link.Message{Kind: link.Ended, Showing: &ended, Reason: "stage ended"})
+		delete(s.showing, zone)
+	}
+}
+
+// refreshed is the programme with positions as they stand now: a stage that
+// was started again goes on where the last one was.
+func (k *Kiosk) refreshed(s *screen) *playlist.Programme {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	k.proof.Flush(ctx)
+	p := *s.prog
+	if positions, err := k.state.Positions(ctx, s.display.ID); err == nil {
+		p.Positions = positions
+	}
+	if left, err := k.state.MandatoryLeft(ctx, s.display.ID); err == nil {
+		p.Mandatory = slices.Clone(p.Mandatory)
+		for i, m := range p.Mandatory {
+			if ms, ok := left[m.ID]; ok {
+				p.Mandatory[i].DueIn = ms
+			}
+		}
+	}
+	return &p
 }
 
 // hear takes in what a stage says.

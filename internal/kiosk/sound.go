@@ -174,7 +174,16 @@ func (d *soundDesk) ended(display playlist.ID, m link.Message) {
 }
 
 // announce plays a notice's own sound, or the chime.
+// What a covered video says stops with its picture.
 func (d *soundDesk) announce(notice, path string) {
+	d.mu.Lock()
+	for id := range d.playing {
+		if !strings.HasPrefix(id, "music-") && !strings.HasPrefix(id, "notice-") {
+			delete(d.playing, id)
+			d.send(link.Message{Kind: link.Stop, ID: id})
+		}
+	}
+	d.mu.Unlock()
 	d.begin("notice-"+notice, path, "chime", link.Mono()+int64(300*time.Millisecond))
 }
 

@@ -158,6 +158,28 @@ func TestCloseEndsADecoderInTheMiddle(t *testing.T) {
 	}
 }
 
+// A hitch costs no frame; a machine that is far behind shows the newest one due.
+func TestLateFrames(t *testing.T) {
+	v := &Video{frames: make(chan *Frame, 20), free: make(chan []byte, 20)}
+	for n := range 12 {
+		v.frames <- &Frame{Pix: []byte{0}, Number: n, Due: time.Duration(n) * 33 * time.Millisecond, video: v}
+	}
+	for _, c := range []struct {
+		at            time.Duration
+		want, dropped int
+	}{{0, 0, 0}, {10, -1, 0}, {80, 1, 0}, {80, 2, 0}, {80, -1, 0}, {99, 3, 0}, {299, 7, 3}, {299, 8, 0}} {
+		f, dropped := v.Newest(c.at * time.Millisecond)
+		got := -1
+		if f != nil {
+			got = f.Number
+			f.Release()
+		}
+		if got != c.want || dropped != c.dropped {
+			t.Errorf("at %d ms: frame %d, %d dropped; want %d, %d", c.at, got, dropped, c.want, c.dropped)
+		}
+	}
+}
+
 func TestSizesToDecode(t *testing.T) {
 	for _, c := range []struct {
 		w, h, zw, zh int

@@ -234,14 +234,19 @@ func (v *Video) peek() *Frame {
 	return v.head
 }
 
-// Newest returns the newest frame that is due at elapsed, or nil if none that
-// was not returned before is. dropped counts due frames passed over. The
-// caller releases the frame. Frames are never thrown away in the hope of
-// catching up: a slow machine shows what it has.
+// slack is how late a frame may be and still be shown before its successor: a
+// moment's hitch then costs no frame. A machine that is further behind shows
+// the newest due frame.
+const slack = 100 * time.Millisecond
+
+// Newest returns the frame to show at elapsed, or nil if none that was not
+// returned before is due. dropped counts due frames passed over. The caller
+// releases the frame. Frames are never thrown away in the hope of being on
+// time: a slow machine shows what it has.
 func (v *Video) Newest(elapsed time.Duration) (frame *Frame, dropped int) {
 	for {
 		f := v.peek()
-		if f == nil || f.Due > elapsed {
+		if f == nil || f.Due > elapsed || frame != nil && elapsed-frame.Due <= slack {
 			return frame, dropped
 		}
 		if frame != nil {
@@ -250,6 +255,13 @@ func (v *Video) Newest(elapsed time.Duration) (frame *Frame, dropped int) {
 		}
 		frame, v.head = f, nil
 	}
+}
+
+// First returns the next frame whether it is due or not; nil if none is here.
+func (v *Video) First() *Frame {
+	f := v.peek()
+	v.head = nil
+	return f
 }
 
 // NextDue returns when the next frame is due; ok is false if it is not here.

@@ -14,8 +14,16 @@ func (d *Director) tick() (dirty bool, sleep time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.sweep()
-	if !d.covered.IsZero() {
+	if d.still["covered"] {
 		return false, time.Second
+	}
+	if d.notice != nil {
+		if ready, _ := d.notice.state(); ready {
+			d.hold("notice", true)
+			own := time.Since(d.began)
+			changed, w := d.notice.src.tick(own)
+			return changed, w - own
+		}
 	}
 	at := d.at()
 	wake := at + time.Second
@@ -29,10 +37,7 @@ func (d *Director) tick() (dirty bool, sleep time.Duration) {
 		wake = min(wake, at+10*time.Millisecond)
 	}
 	if d.notice != nil {
-		if ready, _ := d.notice.state(); ready {
-			changed, w := d.notice.src.tick(at)
-			dirty, wake = dirty || changed, min(wake, w)
-		}
+		wake = min(wake, at+10*time.Millisecond) // it is being prepared
 	}
 	return dirty, wake - at
 }
@@ -140,7 +145,7 @@ func (d *Director) paint(p *painter) (something bool) {
 	whole := fullRect(d)
 	if d.notice != nil {
 		if ready, _ := d.notice.state(); ready {
-			d.notice.src.draw(p, whole, at, plain)
+			d.notice.src.draw(p, whole, time.Since(d.began), plain)
 			d.stats.drawn(true)
 			return true
 		}
@@ -191,6 +196,7 @@ func (d *Director) Close() {
 	d.mu.Unlock()
 	d.loading.Wait()
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.sweep()
+	d.mu.Unlock()
+	d.loading.Wait() // for the decoders that the sweep closed
 }

@@ -45,7 +45,8 @@ type Director struct {
 	mark    picture
 
 	began   time.Time
-	covered time.Time // when the stage was covered; zero: it is not
+	still   map[string]bool // why stage time stands still: covered, notice
+	stillAt time.Time       // since when
 	lost    time.Duration
 	ids     int
 	boot    string
@@ -66,6 +67,7 @@ func NewDirector(ctx context.Context, canvas image.Point, path *framePath, event
 	return &Director{
 		ctx: ctx, typ: typeset.New(), path: path, stats: &Stats{start: now}, frame: time.Second / 60, events: events,
 		wake: make(chan struct{}, 1), canvas: canvas, began: now, boot: strconv.FormatInt(now.UnixNano(), 36), faults: map[string]bool{},
+		still: map[string]bool{},
 		place: playlist.ProgrammePlace{Zone: "Asia/Ho_Chi_Minh", Languages: []playlist.Language{"vi", "en"}},
 	}
 }
@@ -78,13 +80,29 @@ func (d *Director) nudge() {
 	}
 }
 
-// at is stage time: it stands still while the stage is covered.
+// at is stage time: it stands still while the stage is covered by another
+// window or by a notice.
 func (d *Director) at() time.Duration {
 	now := time.Now()
-	if !d.covered.IsZero() {
-		now = d.covered
+	if len(d.still) > 0 {
+		now = d.stillAt
 	}
 	return now.Sub(d.began) - d.lost
+}
+
+// hold stops stage time for a reason, or takes the reason away.
+func (d *Director) hold(reason string, on bool) {
+	switch {
+	case on && len(d.still) == 0:
+		d.stillAt = time.Now()
+	case !on && d.still[reason] && len(d.still) == 1:
+		d.lost += time.Since(d.stillAt)
+	}
+	if on {
+		d.still[reason] = true
+	} else {
+		delete(d.still, reason)
+	}
 }
 
 // wall is the wall time, with the programme's correction.
@@ -149,7 +167,7 @@ func (d *Director) stage(p *playlist.Programme) {
 		d.place.Languages = []playlist.Language{playlist.Vietnamese, playlist.English}
 	}
 	d.setMark(p)
-	d.setNotice(p, at)
+	d.setNotice(p)
 	for _, z := range d.pending {
 		z.close("replaced")
 	}
@@ -274,7 +292,7 @@ func (d *Director) sourceFor(z *zone, cue timeline.Cue) source {
 	size := z.rect.Size()
 	switch cue.Entry.Kind {
 	case playlist.Video:
-		return newVideo(d.typ, cue, size, d.path, d.stats)
+		return newVideo(d, cue, size)
 	case playlist.Picture:
 		return newPicture(cue, size)
 	case playlist.Fact:
@@ -292,12 +310,13 @@ func (d *Director) setMark(p *playlist.Programme) {
 	}
 }
 
-func (d *Director) setNotice(p *playlist.Programme, at time.Duration) {
+func (d *Director) setNotice(p *playlist.Programme) {
 	switch {
 	case p.Notice == nil:
 		if d.notice != nil {
 			(&zone{d: d}).drop(d.notice)
 			d.notice = nil
+			d.hold("notice", false)
 		}
 	case d.notice == nil || d.notice.cue.Entry.Item != p.Notice.ID:
 		if d.notice != nil {
@@ -305,7 +324,7 @@ func (d *Director) setNotice(p *playlist.Programme, at time.Duration) {
 		}
 		src := newNotice(d.typ, p.Notice.Notice, d.canvas, d)
 		d.notice = (&zone{d: d}).open(timeline.Cue{Entry: playlist.ProgrammeEntry{Item: p.Notice.ID}}, src)
-		src.begin(at)
+		src.begin(time.Since(d.began)) // a notice has its own time
 	}
 }
 
@@ -313,12 +332,6 @@ func (d *Director) setNotice(p *playlist.Programme, at time.Duration) {
 func (d *Director) Cover(covered bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch {
-	case covered && d.covered.IsZero():
-		d.covered = time.Now()
-	case !covered && !d.covered.IsZero():
-		d.lost += time.Since(d.covered)
-		d.covered = time.Time{}
-	}
+	d.hold("covered", covered)
 	d.nudge()
 }

@@ -28,6 +28,7 @@ type video struct {
 	size  image.Point
 	paths *framePath
 	stats *Stats
+	later func(func()) // runs what must not hold up a frame
 	v     *decode.Video
 	began time.Duration
 	img   *ebiten.Image
@@ -41,8 +42,8 @@ type video struct {
 	caption  picture
 }
 
-func newVideo(e *typeset.Engine, cue timeline.Cue, size image.Point, path *framePath, stats *Stats) source {
-	return &video{e: e, cue: cue, size: size, paths: path, stats: stats, due: -1, final: -1}
+func newVideo(d *Director, cue timeline.Cue, size image.Point) source {
+	return &video{e: d.typ, cue: cue, size: size, paths: d.path, stats: d.stats, later: d.loading.Go, due: -1, final: -1}
 }
 
 func (s *video) prepare(ctx context.Context) error {
@@ -132,7 +133,7 @@ func (s *video) draw(p *painter, zone image.Rectangle, at time.Duration, l look)
 	frame, passed := s.v.Newest(at - s.began)
 	s.stats.dropped(passed)
 	if frame == nil && s.img == nil { // the first frame, drawn in a transition before it is due
-		frame, _ = s.v.Newest(1 << 62)
+		frame = s.v.First()
 	}
 	if frame != nil {
 		if s.img == nil {
@@ -215,7 +216,7 @@ func (s *video) ended(at time.Duration) bool {
 
 func (s *video) close() {
 	if s.v != nil {
-		s.v.Close()
+		s.later(s.v.Close) // waits for ffmpeg to end
 	}
 	if s.img != nil {
 		s.img.Deallocate()
