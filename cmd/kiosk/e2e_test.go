@@ -344,6 +344,51 @@ func TestAKilledStageLeavesItsProof(t *testing.T) {
 	}
 }
 
+// On a disk that became read-only, and on a full one, the picture comes and
+// the status says why nothing is kept.
+func TestDisksThatTakeNoWrites(t *testing.T) {
+	for name, change := range map[string]func(dir string) error{
+		"read-only": func(dir string) error { return syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, "") },
+		"full": func(dir string) error {
+			f, err := os.Create(filepath.Join(dir, "filler"))
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			for err == nil {
+				_, err = f.Write(make([]byte, 4096))
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			if err := os.MkdirAll(m.data, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Mount("tmpfs", m.data, "tmpfs", 0, "size=4m"); err != nil {
+				t.Skipf("no disk can be mounted here: %v", err)
+			}
+			t.Cleanup(func() { syscall.Unmount(m.data, syscall.MNT_DETACH) })
+			m.start(contentOf(t, nil, orange))
+			m.until("the picture is seen", m.shows(orange))
+			m.stop(os.Interrupt)
+			if err := change(m.data); err != nil {
+				t.Fatal(err)
+			}
+			m.start("")
+			m.until("the picture is seen", m.shows(orange))
+			m.until("the trouble is said", func() bool {
+				st := m.status()
+				return st != nil && slices.ContainsFunc(st.Problems, func(p string) bool {
+					return strings.Contains(p, "takes no writes") || strings.Contains(p, "cannot be written")
+				})
+			})
+			m.stop(os.Interrupt)
+		})
+	}
+}
+
 func TestNothingPlayableMeansTheEvergreenPage(t *testing.T) {
 	m := newMachine(t)
 	navy := color.RGBA{0x0B, 0x25, 0x45, 0xFF}

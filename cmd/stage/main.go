@@ -106,6 +106,9 @@ func present(ctx context.Context, f flags) error {
 	} else if err := connect(ctx, cancel, f, &opt); err != nil {
 		return err
 	}
+	// The picture comes first on this machine. Without the right to ask for it
+	// the stage plays at normal priority; its decoders inherit either.
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, -10)
 	if screen := paintBackground(opt.Programme); screen != nil {
 		defer screen.Close() // until the end: a server that loses its last client starts anew, black
 	}

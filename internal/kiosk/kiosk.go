@@ -1,6 +1,7 @@
 package kiosk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,6 +44,7 @@ const resolveEvery = 30 * time.Second
 type Kiosk struct {
 	cfg   Config
 	lock  *os.File
+	sock  string // where it listens
 	state *store.State
 	media *media.Store
 	clock *device.Clock
@@ -86,7 +88,7 @@ type screen struct {
 // Open takes the lock on the folder and opens what is in it. Damage is set
 // aside and reported, never fatal.
 func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
-	if err := os.MkdirAll(filepath.Join(cfg.Dir, "run"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(cfg.Dir, "run"), 0o755); err != nil && !readable(cfg.Dir) {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	lock, err := lockDir(cfg.Dir)
@@ -103,6 +105,9 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	}
 	if k.state.SetAside != "" {
 		k.problems["state.db"] = "the database was damaged and was set aside as " + filepath.Base(k.state.SetAside) + "; positions and proof of play begin anew"
+	}
+	if k.state.Volatile != nil {
+		k.problems["state.db"] = "the disk takes no writes: positions and proof of play are kept in memory only (" + k.state.Volatile.Error() + ")"
 	}
 	if k.media, err = media.Open(filepath.Join(cfg.Dir, "media"), cfg.Quota); err != nil {
 		return nil, errors.Join(err, k.state.Close(), lock.Close())
@@ -121,11 +126,19 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	return k, nil
 }
 
-// lockDir makes sure that only one process writes the folder.
+func readable(dir string) bool {
+	_, err := os.ReadDir(dir)
+	return err == nil
+}
+
+// lockDir makes sure that only one process uses the folder. On a disk that
+// takes no new file the folder itself is locked.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+		if f, err = os.Open(dir); err != nil {
+			return nil, fmt.Errorf("data folder: %w", err)
+		}
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("another kiosk is using %s", dir), f.Close())
@@ -155,8 +168,7 @@ func (k *Kiosk) openActive(ctx context.Context) {
 	}
 	candidates := []string{active}
 	if found, err := filepath.Glob(filepath.Join(k.cfg.Dir, "editions", "*.db")); err == nil {
-		slices.Reverse(found)
-		for _, path := range found {
+		for _, path := range newestFirst(found) {
 			if id := filepath.Base(path[:len(path)-len(".db")]); filepath.Ext(id) == "" && id != active {
 				candidates = append(candidates, id)
 			}
@@ -170,11 +182,23 @@ func (k *Kiosk) openActive(ctx context.Context) {
 			k.problems["edition"] = err.Error()
 			continue
 		}
-		if id != active {
+		if id != active && active != "" {
 			k.problems["edition"] += "; edition " + id + " plays instead"
 		}
 		return
 	}
+}
+
+func newestFirst(paths []string) []string {
+	age := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
+		}
+		return -info.ModTime().UnixNano()
+	}
+	slices.SortFunc(paths, func(a, b string) int { return cmp.Compare(age(a), age(b)) })
+	return paths
 }
 
 // activate loads an edition and makes it the one that plays.

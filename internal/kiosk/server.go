@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,19 +16,34 @@ import (
 	"cotmoc/playlist"
 )
 
-func (k *Kiosk) socket() string { return SocketPath(k.cfg.Dir) }
+func (k *Kiosk) socket() string { return k.sock }
 
-// SocketPath is where the kiosk of a folder listens.
-func SocketPath(dir string) string {
+// SocketPaths are where the kiosk of a folder listens: in the folder, or, if
+// the disk takes no socket, in the folder for temporary files.
+func SocketPaths(dir string) []string {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		abs = dir
 	}
-	return filepath.Join(abs, "kiosk.sock")
+	h := fnv.New64a()
+	h.Write([]byte(abs))
+	return []string{filepath.Join(abs, "kiosk.sock"), filepath.Join(os.TempDir(), fmt.Sprintf("cotmoc-%x.sock", h.Sum64()))}
 }
 
 func (k *Kiosk) listen() (net.Listener, error) {
-	path := k.socket()
+	var errs []error
+	for _, path := range SocketPaths(k.cfg.Dir) {
+		l, err := listenAt(path)
+		if err == nil {
+			k.sock = path
+			return l, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+func listenAt(path string) (net.Listener, error) {
 	if len(path) > 100 {
 		return nil, fmt.Errorf("the data folder's path is too long for a socket: %s", path)
 	}

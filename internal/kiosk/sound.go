@@ -37,7 +37,7 @@ func newSoundDesk(k *Kiosk) *soundDesk {
 	d := &soundDesk{k: k, playing: map[string]link.Message{}, level: -1}
 	path := filepath.Join(k.cfg.Binaries, "sound")
 	if _, err := os.Stat(path); err == nil && !k.cfg.NoChildren {
-		d.child = &supervise.Child{Name: "sound", Path: path, Args: []string{"--socket", k.socket()}, Dir: filepath.Join(k.cfg.Dir, "run")}
+		d.child = &supervise.Child{Name: "sound", Path: path, Dir: filepath.Join(k.cfg.Dir, "run")}
 	}
 	return d
 }
@@ -48,6 +48,7 @@ func (d *soundDesk) Serve(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	d.child.Args = []string{"--socket", d.k.socket()}
 	return d.child.Serve(ctx)
 }
 

@@ -106,7 +106,13 @@ func compare(a, b playlist.ID) int {
 // AskStatus asks the running kiosk of a folder.
 func AskStatus(ctx context.Context, dir string) (*Status, error) {
 	var dialer net.Dialer
-	raw, err := dialer.DialContext(ctx, "unix", SocketPath(dir))
+	var raw net.Conn
+	var err error
+	for _, path := range SocketPaths(dir) {
+		if raw, err = dialer.DialContext(ctx, "unix", path); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("no kiosk is running on %s: %w", dir, err)
 	}

@@ -28,13 +28,14 @@ var ErrWrongHash = errors.New("the file is not what its hash says")
 var ErrNoRoom = errors.New("there is no room for the file")
 
 // Reserve is the part of the disk that is never filled, in bytes: databases
-// and logs must go on.
+// and logs must go on. On a small disk it is a tenth.
 const Reserve = 200 << 20
 
 // Store is a folder of verified files. It is safe for concurrent use.
 type Store struct {
 	dir   string
 	quota int64 // bytes; 0: none
+	spare int64 // bytes of the disk that stay free
 	free  func(dir string) (int64, error)
 
 	mu      sync.Mutex
@@ -46,9 +47,9 @@ type Store struct {
 
 // Open opens a folder and removes what a power cut left half written.
 func Open(dir string, quota int64) (*Store, error) {
-	s := &Store{dir: dir, quota: quota, free: freeBytes, present: map[playlist.Hash]int64{}}
+	s := &Store{dir: dir, quota: quota, spare: reserveOf(filepath.Dir(dir)), free: freeBytes, present: map[playlist.Hash]int64{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("media folder: %w", err)
+		return s, nil // a disk that takes no folder holds no files: the caller says that it is full or read-only
 	}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -57,7 +58,7 @@ func Open(dir string, quota int64) (*Store, error) {
 		name := playlist.Hash(d.Name())
 		if name.Check("") != nil || filepath.Base(filepath.Dir(path)) == "damaged" {
 			if strings.HasSuffix(d.Name(), ".part") {
-				return os.Remove(path)
+				_ = os.Remove(path) // a read-only disk keeps it; it is never taken for a file
 			}
 			return nil
 		}
@@ -154,8 +155,8 @@ func (s *Store) room(bytes int64) error {
 	if err != nil {
 		return err
 	}
-	if free-bytes < Reserve {
-		return fmt.Errorf("%w: %d MB are free, %d MB must stay so", ErrNoRoom, free>>20, int64(Reserve>>20))
+	if free-bytes < s.spare {
+		return fmt.Errorf("%w: %d MB are free, %d MB must stay so", ErrNoRoom, free>>20, s.spare>>20)
 	}
 	return nil
 }

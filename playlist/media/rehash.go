@@ -114,3 +114,11 @@ func freeBytes(dir string) (int64, error) {
 	}
 	return int64(st.Bavail) * st.Bsize, nil
 }
+
+func reserveOf(dir string) int64 {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return Reserve
+	}
+	return min(Reserve, int64(st.Blocks)*st.Bsize/10)
+}

@@ -29,7 +29,11 @@ func openDB(path string, readOnly bool) (*sql.DB, error) {
 		q.Set("_synchronous", "FULL")
 		q.Set("_txlock", "immediate")
 	}
-	db, err := sql.Open("sqlite3", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	name := "file:" + (&url.URL{Path: path}).EscapedPath()
+	if path == ":memory:" {
+		name = "file::memory:"
+	}
+	db, err := sql.Open("sqlite3", name+"?"+q.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -41,7 +45,11 @@ func openDB(path string, readOnly bool) (*sql.DB, error) {
 func check(ctx context.Context, db *sql.DB) error {
 	var answer string
 	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&answer); err != nil {
-		return fmt.Errorf("%w: %v", ErrDamaged, err)
+		text := err.Error()
+		if strings.Contains(text, "malformed") || strings.Contains(text, "not a database") || strings.Contains(text, "corrupt") {
+			return fmt.Errorf("%w: %v", ErrDamaged, err)
+		}
+		return fmt.Errorf("open the database: %w", err)
 	}
 	if answer != "ok" {
 		return fmt.Errorf("%w: %s", ErrDamaged, answer)

@@ -27,6 +27,9 @@ type State struct {
 	db *sql.DB
 	// SetAside is where a damaged state.db was moved to at opening, or "".
 	SetAside string
+	// Volatile is why the state is kept in memory only, or nil: the disk takes
+	// no writes, and the screens go on without.
+	Volatile error
 }
 
 // OpenState opens or creates DIR/state.db. A damaged file is set aside and
@@ -34,17 +37,33 @@ type State struct {
 func OpenState(ctx context.Context, dir string, now time.Time) (*State, error) {
 	path := filepath.Join(dir, "state.db")
 	s, err := openState(ctx, path)
-	if err == nil || !isDamage(err) {
+	switch {
+	case err == nil || errors.Is(err, ErrNewer):
 		return s, err
+	case !isDamage(err):
+		return openVolatile(ctx, err)
 	}
 	aside, asideErr := setAside(path, now)
 	if asideErr != nil {
-		return nil, errors.Join(err, asideErr)
+		return openVolatile(ctx, errors.Join(err, asideErr))
 	}
 	if s, err = openState(ctx, path); err != nil {
-		return nil, err
+		return openVolatile(ctx, err)
 	}
 	s.SetAside = aside
+	return s, nil
+}
+
+// ErrNewer is wrapped when state.db was written by a newer program.
+var ErrNewer = errors.New("state.db was written by a newer program")
+
+// openVolatile makes a state in memory, for a disk that takes no writes.
+func openVolatile(ctx context.Context, why error) (*State, error) {
+	s, err := openState(ctx, ":memory:")
+	if err != nil {
+		return nil, errors.Join(why, err)
+	}
+	s.Volatile = why
 	return s, nil
 }
 
@@ -58,7 +77,7 @@ func openState(ctx context.Context, path string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(check(ctx, db)); err != nil {
+	if err := check(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	if err := migrate(ctx, db); err != nil {
@@ -80,7 +99,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}
 	if version > len(names) {
-		return fmt.Errorf("state.db has schema %d, newer than this program's %d: install a newer program", version, len(names))
+		return fmt.Errorf("%w: it has schema %d, this one knows %d; install a newer program", ErrNewer, version, len(names))
 	}
 	for n := version; n < len(names); n++ {
 		script, err := migrations.ReadFile(names[n])
