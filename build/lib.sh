@@ -82,8 +82,10 @@ build_sample() {
 display() {
 	[ -n "${DISPLAY:-}" ] && [ "${2:-}" != private ] && return 0
 	local n
+	# An explicit number makes the server take its lock; with -displayfd alone
+	# two that start together can get the same.
 	exec {xfd}<> <(:)
-	Xvfb -displayfd "$xfd" -screen 0 "${1}x24" -nolisten tcp -noreset >/dev/null 2>&1 &
+	Xvfb ":$((RANDOM % 30000 + 1000))" -displayfd "$xfd" -screen 0 "${1}x24" -nolisten tcp -noreset >/dev/null 2>&1 &
 	xvfb_pid=$!
 	read -r -t 20 -u "$xfd" n || { say "the virtual display did not start"; exit 1; }
 	export DISPLAY=":$n"

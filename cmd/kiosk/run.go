@@ -51,19 +51,26 @@ func runKiosk(ctx context.Context, c *cli, args []string) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	serve := make(chan error, 1)
-	go func() { serve <- k.Serve(ctx) }()
+	work, finish := context.WithCancel(context.WithoutCancel(ctx))
+	defer finish()
+	go func() { serve <- k.Serve(work) }()
 	if *folder != "" {
 		if err := takeIn(ctx, c, k, *dir, *folder); err != nil {
 			fmt.Fprintf(c.err, "kiosk run: the content folder was not taken in, what was there plays on: %v\n", err)
 			k.Report("content", err.Error())
 		}
 	}
-	<-ctx.Done()
+	select {
+	case err := <-serve: // it could not go on: systemd starts it anew
+		return errors.Join(err, k.Close())
+	case <-ctx.Done():
+	}
 	select {
 	case <-hup:
 	default:
-		k.Quit()
+		k.Quit() // while the sockets are open, so that the children's last words are heard
 	}
+	finish()
 	return errors.Join(<-serve, k.Close())
 }
 

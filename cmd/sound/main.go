@@ -81,6 +81,11 @@ func talk(ctx context.Context, socket string, messages chan<- link.Message, out 
 	if err := conn.Send(link.Message{Kind: link.Hello, Role: "sound", PID: os.Getpid()}); err != nil {
 		return err
 	}
+	// A kiosk that was started again knows none of our voices.
+	select {
+	case messages <- link.Message{Kind: link.Stop}:
+	case <-ctx.Done():
+	}
 	gone := make(chan error, 1)
 	go func() { // ends when the connection closes
 		for {

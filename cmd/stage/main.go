@@ -90,6 +90,7 @@ func present(ctx context.Context, f flags) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var outlet *stage.Outlet
 	if f.programme != "" {
 		raw, err := os.ReadFile(f.programme)
 		if err != nil {
@@ -103,8 +104,11 @@ func present(ctx context.Context, f flags) error {
 				fmt.Fprintln(os.Stderr, "stage:", m.Reason)
 			}
 		}
-	} else if err := connect(ctx, cancel, f, &opt); err != nil {
-		return err
+	} else {
+		var err error
+		if outlet, err = connect(ctx, cancel, f, &opt); err != nil {
+			return err
+		}
 	}
 	// The picture comes first on this machine. Without the right to ask for it
 	// the stage plays at normal priority; its decoders inherit either.
@@ -120,6 +124,9 @@ func present(ctx context.Context, f flags) error {
 		go func() { renderer <- device.Renderer() }() // ends by itself
 	}
 	stats, err := stage.Run(ctx, opt)
+	if outlet != nil {
+		outlet.Drain(time.Second)
+	}
 	if f.report != "" && stats != nil {
 		raw, jsonErr := json.MarshalIndent(stats.Report(<-renderer, "ffmpeg"), "", " ")
 		err = errors.Join(err, jsonErr, atomicfile.Write(f.report, append(raw, '\n'), 0o644))
@@ -146,20 +153,20 @@ func paintBackground(p *playlist.Programme) *device.Screen {
 }
 
 // connect waits for kiosk's first programme and plays those that follow.
-func connect(ctx context.Context, cancel context.CancelFunc, f flags, opt *stage.Options) error {
+func connect(ctx context.Context, cancel context.CancelFunc, f flags, opt *stage.Options) (*stage.Outlet, error) {
 	outlet := &stage.Outlet{Socket: f.socket, Display: playlist.ID(f.display)}
 	in := &inlet{outlet: outlet, quit: cancel, first: make(chan struct{}, 1)}
 	opt.Events, opt.Started = outlet.Send, in.started
-	go outlet.Serve(ctx, in.receive) // ends with ctx, and so with the process
+	go outlet.Serve(context.WithoutCancel(ctx), in.receive) // ends with the process: its last words are told below
 	select {
 	case <-in.first:
 		in.mu.Lock()
 		defer in.mu.Unlock()
 		opt.Programme = in.latest
 		in.taken = in.latest
-		return nil
+		return outlet, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -38,6 +39,9 @@ func (k *Kiosk) Serve(ctx context.Context) error {
 	g.Go(func() error { return k.direct(ctx, g) })
 	err = g.Wait()
 	k.conns.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	k.proof.Flush(last) // rows that came while the others ended
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -76,10 +80,20 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 		k.problem("notices", err.Error())
 	}
 	k.mu.Lock()
+	mine := k.displays()
+	k.mu.Unlock()
+	// The database is read before the lock is taken: a disk that stalls must
+	// not keep the stage's beats from being heard.
+	before := map[playlist.ID]Kept{}
+	for id := range mine {
+		before[id] = k.keptOf(ctx, id)
+	}
+	k.mu.Lock()
 	defer k.mu.Unlock()
 	wait := resolveEvery
-	mine := k.displays()
 	k.retire(mine)
+	k.resolved = true
+	lead := slices.Min(slices.Collect(maps.Keys(mine))) // whose sound the hall hears
 	for id, d := range mine {
 		s := k.screens[id]
 		if s == nil {
@@ -94,7 +108,7 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 		s.display = d
 		now := k.clock.Now()
 		m := Moment{At: now, Trusted: trusted, Notices: k.noticesFor(k.catalogue(), d, kept, trusted)}
-		if until := k.update(ctx, s, m); until != nil {
+		if until := k.update(s, m, before[id], id == lead); until != nil {
 			if left := until.Sub(now); left > 0 && left < wait {
 				wait = left
 			}
@@ -141,9 +155,11 @@ func (k *Kiosk) retire(mine map[playlist.ID]playlist.Display) {
 			continue
 		}
 		if s.stop != nil {
+			s.child.Retire()
 			s.stop()
 			s.child.Kill()
 		}
+		k.closeShowings(s)
 		delete(k.screens, id)
 	}
 }
@@ -157,21 +173,28 @@ func (k *Kiosk) newScreen(d playlist.Display) *screen {
 	return s
 }
 
-// update makes a display's programme and sends it if it differs.
-func (k *Kiosk) update(ctx context.Context, s *screen, m Moment) *time.Time {
-	k.catalogue()
-	positions, err := k.state.Positions(ctx, s.display.ID)
-	left, err2 := k.state.MandatoryLeft(ctx, s.display.ID)
+// keptOf reads what a display's stage must know of earlier.
+func (k *Kiosk) keptOf(ctx context.Context, id playlist.ID) Kept {
+	positions, err := k.state.Positions(ctx, id)
+	left, err2 := k.state.MandatoryLeft(ctx, id)
 	if err := errors.Join(err, err2); err != nil {
-		k.problems["positions"] = err.Error()
+		k.problem("positions", err.Error())
 	}
-	p, plan := k.composer.Compose(s.display, m, Kept{positions, left})
+	return Kept{positions, left}
+}
+
+// update makes a display's programme and sends it if it differs.
+func (k *Kiosk) update(s *screen, m Moment, kept Kept, lead bool) *time.Time {
+	k.catalogue()
+	p, plan := k.composer.Compose(s.display, m, kept)
 	p.Unenrolled = true // enrolment comes with the hub
 	for _, text := range k.composer.Problems(s.display) {
 		k.problems["schedules"] = text
 	}
 	s.plan = plan
-	k.sound.follow(s.display, plan, m)
+	if lead {
+		k.sound.follow(s.display, plan, m)
+	}
 	k.chime(s, p)
 	print := fingerprint(p)
 	if print == s.print && s.prog != nil {
@@ -262,6 +285,9 @@ func (k *Kiosk) Quit() {
 	k.mu.Lock()
 	var children []*supervise.Child
 	for _, s := range k.screens {
+		if s.child != nil {
+			s.child.Retire()
+		}
 		if s.conn != nil {
 			k.send(s.conn, link.Message{Kind: link.Quit})
 		}
@@ -271,6 +297,13 @@ func (k *Kiosk) Quit() {
 	}
 	k.mu.Unlock()
 	children = append(children, k.sound.quit()...)
+	defer func() { // what did not say how it ended is proved until its last beat
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		for _, s := range k.screens {
+			k.closeShowings(s)
+		}
+	}()
 	deadline := time.Now().Add(2 * time.Second)
 	for _, c := range children {
 		for c.Alive() && time.Now().Before(deadline) {

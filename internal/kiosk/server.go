@@ -69,8 +69,13 @@ func (k *Kiosk) accept(ctx context.Context, l net.Listener) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil {
-			return fmt.Errorf("kiosk.sock: %w", err)
+		if err != nil { // out of descriptors, most likely: it passes
+			k.problem("kiosk.sock", err.Error())
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+			continue
 		}
 		k.conns.Go(func() { k.serveConn(ctx, link.NewConn(raw)) })
 	}
@@ -114,13 +119,16 @@ func (k *Kiosk) serveStage(c *link.Conn, hello link.Message) {
 	k.mu.Lock()
 	s := k.screens[hello.Display]
 	if s == nil {
+		resolved := k.resolved
 		k.mu.Unlock()
-		k.send(c, link.Message{Kind: link.Quit})
+		if resolved { // before that nobody knows which displays are ours: it asks again
+			k.send(c, link.Message{Kind: link.Quit})
+		}
 		return
 	}
 	s.conn = c
 	if s.child != nil {
-		s.child.Beat(hello.PID)
+		s.child.Hello(hello.PID)
 	}
 	if s.pid != hello.PID {
 		k.closeShowings(s)
@@ -186,7 +194,7 @@ func (k *Kiosk) hear(s *screen, m link.Message) {
 	switch m.Kind {
 	case link.Beat:
 		if s.child != nil {
-			s.child.Beat(0)
+			s.child.Beat()
 		}
 		k.proof.Left(s.display.ID, m.Left)
 		k.mu.Lock()
@@ -200,6 +208,10 @@ func (k *Kiosk) hear(s *screen, m link.Message) {
 		k.mu.Unlock()
 		if m.Reason != "still" {
 			k.sound.shown(s.display.ID, m)
+		}
+	case link.Cancelled:
+		if m.Showing != nil {
+			k.sound.ended(s.display.ID, m)
 		}
 	case link.Ended:
 		k.mu.Lock()

@@ -64,7 +64,7 @@ func (d *soundDesk) serve(c *link.Conn, hello link.Message) {
 	d.mu.Lock()
 	d.conn = c
 	if d.child != nil {
-		d.child.Beat(hello.PID)
+		d.child.Hello(hello.PID)
 	}
 	if d.level >= 0 {
 		d.send(link.Message{Kind: link.Gain, Level: d.level})
@@ -80,6 +80,7 @@ func (d *soundDesk) serve(c *link.Conn, hello link.Message) {
 		d.send(resumed)
 		d.send(link.Message{Kind: link.Start, ID: id, At: m.At + resumed.From*1e6})
 	}
+	d.misses = 0
 	d.nextSong(0)
 	d.mu.Unlock()
 	for {
@@ -101,7 +102,7 @@ func (d *soundDesk) serve(c *link.Conn, hello link.Message) {
 
 func (d *soundDesk) hear(m link.Message) {
 	if d.child != nil {
-		d.child.Beat(0)
+		d.child.Beat()
 	}
 	d.mu.Lock()
 	_, known := d.playing[m.ID]
@@ -240,10 +241,11 @@ func (d *soundDesk) nextSong(step int) {
 func (d *soundDesk) quit() []*supervise.Child {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.send(link.Message{Kind: link.Quit})
 	if d.child == nil {
 		return nil
 	}
+	d.child.Retire()
+	d.send(link.Message{Kind: link.Quit})
 	return []*supervise.Child{d.child}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,21 +21,33 @@ import (
 
 // StartX starts a virtual display and returns its name and the server's process
 // number. stop ends it.
+//
+// The number is picked here and not by the server: one that picks for itself
+// takes no lock, and two that start together can get the same.
 func StartX(ctx context.Context, w, h int) (name string, pid int, stop func() error, err error) {
+	for range 20 {
+		if name, pid, stop, err = startX(ctx, 1000+rand.IntN(30000), w, h); err == nil {
+			break
+		}
+	}
+	return name, pid, stop, err
+}
+
+func startX(ctx context.Context, number, w, h int) (name string, pid int, stop func() error, err error) {
 	r, pipe, err := os.Pipe()
 	if err != nil {
 		return "", 0, nil, fmt.Errorf("start Xvfb: %w", err)
 	}
 	defer r.Close()
-	cmd := exec.CommandContext(ctx, "Xvfb", "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", w, h), "-nolisten", "tcp", "-noreset")
+	cmd := exec.CommandContext(ctx, "Xvfb", fmt.Sprintf(":%d", number), "-displayfd", "3", "-screen", "0", fmt.Sprintf("%dx%dx24", w, h), "-nolisten", "tcp", "-noreset")
 	cmd.ExtraFiles = []*os.File{pipe}
 	if err := cmd.Start(); err != nil {
 		return "", 0, nil, errors.Join(fmt.Errorf("start Xvfb: %w", err), pipe.Close())
 	}
 	pipe.Close()
 	line, err := bufio.NewReader(r).ReadString('\n')
-	if err != nil {
-		return "", 0, nil, fmt.Errorf("Xvfb did not start: %w", err)
+	if err != nil { // the number is taken, most likely
+		return "", 0, nil, errors.Join(fmt.Errorf("Xvfb did not start: %w", err), cmd.Wait())
 	}
 	stop = func() error {
 		cmd.Process.Kill()

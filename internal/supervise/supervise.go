@@ -41,10 +41,12 @@ type Child struct {
 	pid      int
 	started  time.Time
 	lastBeat time.Time
+	hello    time.Time // when it said who it is
 	restarts int
 	streak   int
 	problem  string
 	gone     chan struct{}
+	retired  bool // it is not started again
 }
 
 // Status is a child's state for people.
@@ -64,14 +66,22 @@ func (c *Child) Status() Status {
 	return Status{c.Name, c.pid, c.started, c.lastBeat, c.restarts, c.problem}
 }
 
-// Beat notes a sign of life from process pid.
-func (c *Child) Beat(pid int) {
+// Hello notes that process pid has connected. It is not a beat: what it must do
+// before its first picture or sound may still take long.
+func (c *Child) Hello(pid int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lastBeat = time.Now()
-	if pid > 0 {
-		c.pid = pid
+	c.pid, c.hello = pid, time.Now()
+}
+
+// Beat notes a sign of life.
+func (c *Child) Beat() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hello.Before(c.started) {
+		return // buffered words of a process that has ended
 	}
+	c.lastBeat = time.Now()
 	if c.lastBeat.Sub(c.started) > healthyAfter {
 		c.streak, c.problem = 0, ""
 	}
@@ -98,7 +108,7 @@ func (c *Child) Serve(ctx context.Context) error {
 	c.gone = make(chan struct{}, 1)
 	c.mu.Unlock()
 	exited := c.adopt(ctx)
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !c.isRetired() {
 		if exited == nil {
 			var err error
 			if exited, err = c.start(); err != nil {
@@ -109,7 +119,7 @@ func (c *Child) Serve(ctx context.Context) error {
 			c.watch(ctx, exited)
 			exited = nil
 		}
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !c.isRetired() {
 			c.backOff(ctx)
 		}
 	}
@@ -128,11 +138,17 @@ func (c *Child) adopt(ctx context.Context) <-chan struct{} {
 		return nil
 	}
 	c.mu.Lock()
-	c.pid, c.started, c.lastBeat = pid, time.Now(), time.Time{}
+	if c.hello.IsZero() {
+		c.pid = pid
+	}
+	c.started, c.lastBeat = time.Now(), time.Time{}
+	if !c.hello.IsZero() {
+		c.hello = c.started // it was quicker than we
+	}
 	c.mu.Unlock()
 	deadline := time.Now().Add(adoptPatience)
 	for ctx.Err() == nil && time.Now().Before(deadline) {
-		if s := c.Status(); !s.LastBeat.IsZero() {
+		if c.greeted() {
 			exited := make(chan struct{})
 			go c.poll(ctx, pid, exited) // ends with the process or ctx
 			return exited
@@ -141,6 +157,25 @@ func (c *Child) adopt(ctx context.Context) <-chan struct{} {
 	}
 	c.kill(pid) // it is there but does not talk
 	return nil
+}
+
+// Retire says that the child is not started again once it ends.
+func (c *Child) Retire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retired = true
+}
+
+func (c *Child) isRetired() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.retired
+}
+
+func (c *Child) greeted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.hello.IsZero()
 }
 
 // isOurs guards against a process number that was given to another program.
@@ -170,7 +205,7 @@ func (c *Child) start() (<-chan struct{}, error) {
 		return nil, fmt.Errorf("start %s: %w", c.Name, err)
 	}
 	c.mu.Lock()
-	c.pid, c.started, c.lastBeat = cmd.Process.Pid, time.Now(), time.Time{}
+	c.pid, c.started, c.lastBeat, c.hello = cmd.Process.Pid, time.Now(), time.Time{}, time.Time{}
 	c.mu.Unlock()
 	if err := os.WriteFile(c.pidFile(), []byte(strconv.Itoa(cmd.Process.Pid)+"\n"), 0o644); err != nil {
 		c.note(fmt.Sprintf("note the process number: %v", err))

@@ -26,14 +26,15 @@ const (
 	Uncover   Kind = "uncover"
 	Quit      Kind = "quit"
 
-	Hello    Kind = "hello" // first line of every child: who it is
-	Ready    Kind = "ready"
-	Upcoming Kind = "upcoming"
-	Shown    Kind = "shown"
-	Ended    Kind = "ended"
-	Touched  Kind = "touched"
-	Beat     Kind = "beat"
-	Fault    Kind = "fault"
+	Hello     Kind = "hello" // first line of every child: who it is
+	Ready     Kind = "ready"
+	Upcoming  Kind = "upcoming"
+	Shown     Kind = "shown"
+	Ended     Kind = "ended"
+	Touched   Kind = "touched"
+	Beat      Kind = "beat"
+	Fault     Kind = "fault"
+	Cancelled Kind = "cancelled" // an entry that was announced will not come
 
 	Prepare Kind = "prepare"
 	Start   Kind = "start"

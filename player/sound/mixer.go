@@ -146,10 +146,17 @@ func (m *Mixer) Start(id string, at int64) {
 	v.startAt = at
 }
 
-// Stop ends a voice.
+// Stop ends a voice; no id ends all of them.
 func (m *Mixer) Stop(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if id == "" {
+		for _, v := range m.voices {
+			v.stop()
+		}
+		clear(m.voices)
+		return
+	}
 	if v := m.voices[id]; v != nil {
 		v.stop()
 		delete(m.voices, id)

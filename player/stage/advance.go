@@ -57,7 +57,7 @@ func (d *Director) switchLayout(at time.Duration) bool {
 				z.next = nil
 			}
 		}
-		if z.dead() {
+		if z.dead(at) {
 			ready = true
 		}
 		all, any = all && ready, any || ready
@@ -94,7 +94,7 @@ func (d *Director) fallBack(at time.Duration) {
 	expired := d.active == d.doc && d.doc.ValidUntil != nil && d.doc.Clock.Trusted && d.wall().After(d.doc.ValidUntil.Add(3*time.Second))
 	dead := false
 	for _, z := range d.mainZones() {
-		dead = dead || z.dead()
+		dead = dead || z.dead(at)
 	}
 	if !expired && !dead {
 		return

@@ -42,6 +42,7 @@ type Director struct {
 	pending []*zone // of another layout, being prepared
 	since   time.Duration
 	notice  *slot
+	noticed *playlist.Notice // what it says
 	mark    picture
 
 	began   time.Time
@@ -209,9 +210,7 @@ func (d *Director) feed(z *zone) {
 		}
 		return
 	}
-	if z.next != nil {
-		z.drop(z.next)
-	}
+	z.cancelNext()
 	z.next = z.open(timeline.Cue{Entry: playlist.ProgrammeEntry{Item: z.doc.ID}}, src)
 }
 
@@ -255,10 +254,7 @@ func (d *Director) retarget(z *zone, doc playlist.ProgrammeZone, redraw bool, at
 	}
 	wasFixed := z.fixed
 	z.failures, z.retryAt = 0, 0
-	if z.next != nil {
-		z.drop(z.next)
-		z.next = nil
-	}
+	z.cancelNext()
 	var pos *playlist.Position
 	if z.current != nil && !wasFixed && old.Playlist == doc.Playlist {
 		after := z.current.cue.After
@@ -318,13 +314,14 @@ func (d *Director) setNotice(p *playlist.Programme) {
 			d.notice = nil
 			d.hold("notice", false)
 		}
-	case d.notice == nil || d.notice.cue.Entry.Item != p.Notice.ID:
+	case d.notice == nil || d.noticed == nil || !reflect.DeepEqual(*d.noticed, p.Notice.Notice):
 		if d.notice != nil {
 			(&zone{d: d}).drop(d.notice)
 		}
 		src := newNotice(d.typ, p.Notice.Notice, d.canvas, d)
 		d.notice = (&zone{d: d}).open(timeline.Cue{Entry: playlist.ProgrammeEntry{Item: p.Notice.ID}}, src)
 		src.begin(time.Since(d.began)) // a notice has its own time
+		d.noticed = &p.Notice.Notice
 	}
 }
 

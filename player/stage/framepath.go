@@ -77,7 +77,7 @@ func (f *framePath) newImage(v *decode.Video) *ebiten.Image {
 	if f.format == decode.YUV420 {
 		w, h = w/4, h*3/2
 	}
-	return ebiten.NewImageWithOptions(image.Rect(0, 0, w, h), &ebiten.NewImageOptions{Unmanaged: true})
+	return textures.take(image.Pt(w, h))
 }
 
 func (f *framePath) draw(p *painter, img *ebiten.Image, v *decode.Video, at image.Point, zone image.Rectangle, l look) {

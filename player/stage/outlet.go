@@ -26,6 +26,7 @@ type Outlet struct {
 	playing map[playlist.ID]*link.Showing // by zone
 	seq     uint64
 	started bool
+	sending int // messages taken and not yet sent
 }
 
 const maxBacklog = 20_000
@@ -69,7 +70,7 @@ func (o *Outlet) take() []link.Message {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	all := o.backlog
-	o.backlog = nil
+	o.backlog, o.sending = nil, len(all)
 	return all
 }
 
@@ -77,7 +78,21 @@ func (o *Outlet) take() []link.Message {
 func (o *Outlet) putBack(m []link.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.backlog = append(m, o.backlog...)
+	o.backlog, o.sending = append(m, o.backlog...), 0
+}
+
+// Drain waits until everything was told, at most so long.
+func (o *Outlet) Drain(limit time.Duration) {
+	deadline := time.Now().Add(limit)
+	for time.Now().Before(deadline) {
+		o.mu.Lock()
+		rest := len(o.backlog) + o.sending
+		o.mu.Unlock()
+		if rest == 0 {
+			return
+		}
+		pause(context.Background(), 10*time.Millisecond)
+	}
 }
 
 // Serve connects to kiosk for as long as ctx lives and hands what it says to
@@ -123,6 +138,11 @@ func (o *Outlet) talk(ctx context.Context, receive func(link.Message)) error {
 			if err := conn.Send(batch[0]); err != nil {
 				o.putBack(batch)
 				return err
+			}
+			if len(batch) == 1 {
+				o.mu.Lock()
+				o.sending = 0
+				o.mu.Unlock()
 			}
 		}
 		select {

@@ -9,6 +9,7 @@ package stage
 import (
 	"context"
 	"image"
+	"sync"
 	"time"
 
 	"github.com/hajimehoshi/ebiten/v2"
@@ -63,11 +64,11 @@ func (p *picture) image() *ebiten.Image {
 	}
 	size := p.rgba.Rect.Size()
 	if p.img != nil && p.img.Bounds().Size() != size {
-		p.img.Deallocate()
+		textures.give(p.img)
 		p.img = nil
 	}
 	if p.img == nil {
-		p.img = ebiten.NewImageWithOptions(image.Rectangle{Max: size}, &ebiten.NewImageOptions{Unmanaged: true})
+		p.img = textures.take(size)
 	}
 	p.img.WritePixels(p.rgba.Pix)
 	p.rgba = nil
@@ -77,8 +78,42 @@ func (p *picture) image() *ebiten.Image {
 // free gives the texture back. It may be called from any goroutine that holds
 // the director's lock.
 func (p *picture) free() {
-	if p.img != nil {
-		p.img.Deallocate()
-	}
+	textures.give(p.img)
 	p.img, p.rgba = nil, nil
+}
+
+// shelf keeps textures between entries: making and giving back megabytes at
+// every change lets the process grow for days.
+type shelf struct {
+	mu   sync.Mutex
+	idle []*ebiten.Image
+}
+
+var textures shelf
+
+const maxTextures = 8
+
+func (s *shelf) take(size image.Point) *ebiten.Image {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, img := range s.idle {
+		if img.Bounds().Size() == size {
+			s.idle = append(s.idle[:i], s.idle[i+1:]...)
+			return img
+		}
+	}
+	return ebiten.NewImageWithOptions(image.Rectangle{Max: size}, &ebiten.NewImageOptions{Unmanaged: true})
+}
+
+func (s *shelf) give(img *ebiten.Image) {
+	if img == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) >= maxTextures {
+		s.idle[0].Deallocate()
+		s.idle = s.idle[1:]
+	}
+	s.idle = append(s.idle, img)
 }

@@ -211,16 +211,20 @@ func (s *video) ended(at time.Duration) bool {
 	if l := s.limit(); l > 0 && at-s.began >= l {
 		return true
 	}
-	return s.v.Ended() && s.due >= 0 && at >= s.end()
+	if s.v.Ended() {
+		return s.due >= 0 && at >= s.end()
+	}
+	// A decoder that hangs in the middle does not hold the screen for ever.
+	_, waiting := s.v.NextDue()
+	return !waiting && s.due >= 0 && at-s.began-s.due > firstFrame
 }
 
 func (s *video) close() {
 	if s.v != nil {
 		s.later(s.v.Close) // waits for ffmpeg to end
 	}
-	if s.img != nil {
-		s.img.Deallocate()
-	}
+	textures.give(s.img)
+	s.img = nil
 	s.sides.free()
 	s.caption.free()
 }

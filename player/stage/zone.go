@@ -17,6 +17,7 @@ const (
 	preroll      = 2 * time.Second        // the next entry is opened so long before the cut
 	announce     = 500 * time.Millisecond // and announced so long before it
 	retryFailed  = time.Minute
+	patience     = 10 * time.Second
 	failureDelay = 200 * time.Millisecond // between attempts, so that a list of bad files costs nothing
 )
 
@@ -52,7 +53,8 @@ type zone struct {
 	next     *slot
 	leaving  *slot // still seen during a transition
 	turning  time.Duration
-	failures int
+	failures int           // since something was last put on
+	failedAt time.Duration // the first of them
 	retryAt  time.Duration
 	hurry    bool // replace the current entry as soon as the next is ready
 	why      string
@@ -69,13 +71,24 @@ func (z *zone) open(cue timeline.Cue, src source) *slot {
 	ctx, cancel := context.WithCancel(z.d.ctx)
 	s := &slot{cue: cue, src: src, cancel: cancel}
 	z.d.loading.Go(func() {
-		err := src.prepare(ctx)
+		err := prepare(ctx, src)
 		s.mu.Lock()
 		s.done, s.err, s.ready = true, err, err == nil
 		s.mu.Unlock()
 		z.d.nudge()
 	})
 	return s
+}
+
+// prepare turns a panic over somebody's file into an error of that entry: one
+// bad file must not take the screen with it.
+func prepare(ctx context.Context, src source) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it cannot be shown: %v", p)
+		}
+	}()
+	return src.prepare(ctx)
 }
 
 // drop closes a slot once its preparation has returned.
@@ -85,6 +98,15 @@ func (z *zone) drop(s *slot) {
 	}
 	s.cancel()
 	z.d.discard(s)
+}
+
+// cancelNext drops the next entry; if it was announced, its sound must not begin.
+func (z *zone) cancelNext() {
+	if z.next != nil && z.next.announced != 0 {
+		z.d.send(link.Message{Kind: link.Cancelled, Showing: z.next.showing})
+	}
+	z.drop(z.next)
+	z.next = nil
 }
 
 // tick moves the zone on to instant at.
@@ -140,7 +162,7 @@ func (z *zone) prepareNext(at time.Duration) {
 	}
 	cue, late, ok := timeline.Cue{}, time.Duration(0), false
 	if z.duties != nil && z.current != nil {
-		cue, late, ok = z.duties.Due(left, z.d.wall())
+		cue, late, ok = z.duties.Due(left, z.d.wall(), z.current.cue.Mandatory)
 	}
 	if !ok && z.track != nil {
 		cue, ok = z.track.Next(z.d.wall())
@@ -155,7 +177,10 @@ func (z *zone) prepareNext(at time.Duration) {
 
 // nothing is called when the playlist has nothing that can be shown.
 func (z *zone) nothing(at time.Duration) {
-	z.failures += 1000
+	if z.failures == 0 {
+		z.failedAt = at
+	}
+	z.failures += playlist.MaxListEntries * 64
 	z.retryAt = at + retryFailed
 }
 
@@ -238,6 +263,9 @@ func (z *zone) finish(s *slot, reason string) {
 }
 
 func (z *zone) failed(at time.Duration, s *slot, err error) {
+	if z.failures == 0 {
+		z.failedAt = at
+	}
 	z.failures++
 	z.retryAt = at + failureDelay
 	if s.cue.Mandatory != "" && z.duties != nil {
@@ -247,9 +275,11 @@ func (z *zone) failed(at time.Duration, s *slot, err error) {
 	z.drop(s)
 }
 
-// dead says whether every entry was tried and none could be shown.
-func (z *zone) dead() bool {
-	return z.current == nil && z.failures > len(z.doc.Entries)*max(1, len(z.d.place.Languages))
+// dead says whether nothing of the playlist can be shown: every entry was
+// tried, or ten seconds' worth of them, and what is on has had its time.
+func (z *zone) dead(at time.Duration) bool {
+	tried := z.failures > len(z.doc.Entries)*max(1, len(z.d.place.Languages)) || z.failures > 0 && at-z.failedAt > patience
+	return tried && (z.current == nil || z.hurry || z.current.src.ended(at))
 }
 
 func (z *zone) describe(cue timeline.Cue, late time.Duration) *link.Showing {
@@ -297,12 +327,15 @@ func (z *zone) draw(p *painter, at time.Duration) {
 // close ends the zone; its entry is reported as ended for the given reason.
 func (z *zone) close(reason string) {
 	z.finish(z.current, reason)
+	z.cancelNext()
 	z.drop(z.current)
-	z.drop(z.next)
 	z.drop(z.leaving)
-	z.current, z.next, z.leaving = nil, nil, nil
+	z.current, z.leaving = nil, nil
 }
 
 func errorText(cue timeline.Cue, err error) string {
+	if len(cue.Versions) == 0 { // a built-in source: a clock, a ticker
+		return fmt.Sprintf("zone %s: %v", cue.Entry.Item, err)
+	}
 	return fmt.Sprintf("item %s, version %s: %v", cue.Entry.Item, cue.Versions[0].Version, err)
 }

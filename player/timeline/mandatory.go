@@ -47,10 +47,14 @@ func (d *Duties) Advance(passed time.Duration) {
 }
 
 // Due returns the longest overdue item at an entry's end that lies ahead by
-// so much, and how late it then is.
-func (d *Duties) Due(ahead time.Duration, now time.Time) (cue Cue, late time.Duration, ok bool) {
+// so much, and how late it then is. playing is the item that is on, if one is:
+// it does not follow itself.
+func (d *Duties) Due(ahead time.Duration, now time.Time, playing playlist.ID) (cue Cue, late time.Duration, ok bool) {
 	best := -1
 	for i, m := range d.musts {
+		if m.ID == playing && playing != "" {
+			continue
+		}
 		over := m.since + ahead - m.Every.Std()
 		if over >= 0 && (best < 0 || over > late) {
 			best, late = i, over

@@ -151,19 +151,22 @@ func TestMandatoryItems(t *testing.T) {
 		return playlist.ProgrammeMust{ID: playlist.ID(id), Entry: entry(id, "vi"), Every: playlist.Duration(every), DueIn: due.Milliseconds()}
 	}
 	d := NewDuties([]playlist.ProgrammeMust{must("a", 10*time.Minute, time.Minute), must("b", 5*time.Minute, -time.Minute)}, []playlist.Language{"vi"}, nil)
-	cue, late, ok := d.Due(0, now)
+	cue, late, ok := d.Due(0, now, "")
 	if !ok || cue.Mandatory != "b" || late != time.Minute {
 		t.Fatalf("first %s, %v late", cue.Mandatory, late)
 	}
+	if again, _, _ := d.Due(0, now, "b"); again.Mandatory == "b" {
+		t.Error("an item that is on follows itself")
+	}
 	d.Ended("b")
-	if _, _, ok := d.Due(59*time.Second, now); ok {
+	if _, _, ok := d.Due(59*time.Second, now, ""); ok {
 		t.Error("due too soon")
 	}
-	if cue, _, ok := d.Due(time.Minute, now); !ok || cue.Mandatory != "a" {
+	if cue, _, ok := d.Due(time.Minute, now, ""); !ok || cue.Mandatory != "a" {
 		t.Error("a is due at the end of an entry that ends in a minute")
 	}
 	d.Advance(7 * time.Minute)
-	if cue, late, _ := d.Due(0, now); cue.Mandatory != "a" || late != 6*time.Minute {
+	if cue, late, _ := d.Due(0, now, ""); cue.Mandatory != "a" || late != 6*time.Minute {
 		t.Errorf("the longest overdue comes first: %s, %v", cue.Mandatory, late)
 	}
 	kept := NewDuties([]playlist.ProgrammeMust{must("a", 10*time.Minute, 10*time.Minute)}, nil, d)
