@@ -82,6 +82,9 @@ func takeIn(ctx context.Context, c *cli, k *kiosk.Kiosk, dir, folder string) err
 		return err
 	}
 	defer f.Close()
+	if err := k.MakeRoom(ctx, f.Rows.Media); err != nil {
+		return err
+	}
 	if err := f.CopyFiles(ctx, progress{c, k.Media(), len(f.Rows.Media), new(int)}); err != nil {
 		return err
 	}

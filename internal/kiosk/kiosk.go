@@ -327,6 +327,32 @@ func fingerprint(p *playlist.Programme) string {
 // Media is the kiosk's store of files.
 func (k *Kiosk) Media() *media.Store { return k.media }
 
+// MakeRoom removes files that neither the active edition nor the fresh files
+// name, until the fresh ones fit. With room enough it removes nothing.
+func (k *Kiosk) MakeRoom(ctx context.Context, fresh []playlist.Media) error {
+	keep := map[playlist.Hash]bool{}
+	var need int64
+	for _, m := range fresh {
+		keep[m.SHA256] = true
+		if !k.media.Has(m.SHA256) {
+			need += m.Bytes
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.edition != nil {
+		active, err := k.edition.Media(ctx)
+		if err != nil {
+			return err
+		}
+		for _, m := range active {
+			keep[m.SHA256] = true
+		}
+	}
+	_, err := k.media.Collect(keep, need)
+	return err
+}
+
 // Report makes a problem known in the status; empty text takes it back.
 func (k *Kiosk) Report(subject, text string) { k.problem(subject, text) }
 
