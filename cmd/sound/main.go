@@ -7,7 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -50,16 +49,16 @@ func run(ctx context.Context, socket string, latency time.Duration) error {
 		default: // kiosk is away or slow: old positions are worth nothing
 		}
 	}
-	go func() { // ends with ctx, and so with the process
-		for ctx.Err() == nil {
-			if talk(ctx, socket, messages, out) != nil {
-				select {
-				case <-ctx.Done():
-				case <-time.After(300 * time.Millisecond):
-				}
-			}
-		}
-	}()
+	client := link.Client{Socket: socket,
+		Greet: func(c *link.Conn) error {
+			// A kiosk that was started again knows none of our voices.
+			hear(ctx, messages, link.Message{Kind: link.Stop})
+			return c.Send(link.Message{Kind: link.Hello, Role: "sound", PID: os.Getpid()})
+		},
+		Receive: func(m link.Message) { hear(ctx, messages, m) },
+		Pump:    func(ctx context.Context, c *link.Conn) error { return pump(ctx, c, out) },
+	}
+	go client.Serve(ctx) // ends with ctx, and so with the process
 	err := sound.Serve(ctx, latency, messages, tell)
 	if errors.Is(err, sound.ErrNoSound) {
 		tell(link.Message{Kind: link.Fault, Reason: err.Error()})
@@ -68,42 +67,16 @@ func run(ctx context.Context, socket string, latency time.Duration) error {
 	return err
 }
 
-func talk(ctx context.Context, socket string, messages chan<- link.Message, out <-chan link.Message) error {
-	var dialer net.Dialer
-	raw, err := dialer.DialContext(ctx, "unix", socket)
-	if err != nil {
-		return fmt.Errorf("connect to kiosk: %w", err)
-	}
-	conn := link.NewConn(raw)
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	if err := conn.Send(link.Message{Kind: link.Hello, Role: "sound", PID: os.Getpid()}); err != nil {
-		return err
-	}
-	// A kiosk that was started again knows none of our voices.
+func hear(ctx context.Context, messages chan<- link.Message, m link.Message) {
 	select {
-	case messages <- link.Message{Kind: link.Stop}:
+	case messages <- m:
 	case <-ctx.Done():
 	}
-	gone := make(chan error, 1)
-	go func() { // ends when the connection closes
-		for {
-			m, err := conn.Receive()
-			if err != nil {
-				gone <- err
-				return
-			}
-			select {
-			case messages <- m:
-			case <-ctx.Done():
-			}
-		}
-	}()
+}
+
+func pump(ctx context.Context, conn *link.Conn, out <-chan link.Message) error {
 	for {
 		select {
-		case err := <-gone:
-			return err
 		case <-ctx.Done():
 			return ctx.Err()
 		case m := <-out:

@@ -194,7 +194,7 @@ func (k *Kiosk) hear(s *screen, m link.Message) {
 	switch m.Kind {
 	case link.Beat:
 		if s.child != nil {
-			s.child.Beat()
+			s.child.Beat(m.Routines)
 		}
 		k.proof.Left(s.display.ID, m.Left)
 		k.mu.Lock()

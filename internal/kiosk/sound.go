@@ -101,8 +101,8 @@ func (d *soundDesk) serve(c *link.Conn, hello link.Message) {
 }
 
 func (d *soundDesk) hear(m link.Message) {
-	if d.child != nil {
-		d.child.Beat()
+	if d.child != nil && m.Kind == link.PositionAt {
+		d.child.Beat(m.Routines)
 	}
 	d.mu.Lock()
 	_, known := d.playing[m.ID]

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"runtime"
 	"slices"
 	"time"
 
@@ -22,7 +23,8 @@ type Status struct {
 	Inventory InventoryStatus    `json:"inventory"`
 	Displays  []DisplayStatus    `json:"displays"`
 	Children  []supervise.Status `json:"children"`
-	Plays     int64              `json:"plays"` // rows of proof
+	Routines  int                `json:"goroutines"` // of kiosk itself
+	Plays     int64              `json:"plays"`      // rows of proof
 	Problems  []string           `json:"problems,omitempty"`
 	Faults    []Fault            `json:"faults,omitempty"`
 }
@@ -58,7 +60,7 @@ func (k *Kiosk) Status() Status {
 	files, bytes := k.media.Usage()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	st := Status{Now: k.clock.Now(), Clock: ClockStatus{trusted, why, k.clock.Floor()}, Plays: plays,
+	st := Status{Now: k.clock.Now(), Clock: ClockStatus{trusted, why, k.clock.Floor()}, Plays: plays, Routines: runtime.NumGoroutine(),
 		Inventory: InventoryStatus{files, bytes, k.media.Damaged()}, Faults: slices.Clone(k.faults)}
 	if k.edition != nil {
 		st.Edition = k.edition.ID

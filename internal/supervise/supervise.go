@@ -41,6 +41,7 @@ type Child struct {
 	pid      int
 	started  time.Time
 	lastBeat time.Time
+	routines int
 	hello    time.Time // when it said who it is
 	restarts int
 	streak   int
@@ -56,6 +57,7 @@ type Status struct {
 	Since    time.Time `json:"since,omitzero"`
 	LastBeat time.Time `json:"last_beat,omitzero"`
 	Restarts int       `json:"restarts"`
+	Routines int       `json:"goroutines,omitempty"` // as its last beat said
 	Problem  string    `json:"problem,omitempty"`
 }
 
@@ -63,7 +65,7 @@ type Status struct {
 func (c *Child) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Status{c.Name, c.pid, c.started, c.lastBeat, c.restarts, c.problem}
+	return Status{c.Name, c.pid, c.started, c.lastBeat, c.restarts, c.routines, c.problem}
 }
 
 // Hello notes that process pid has connected. It is not a beat: what it must do
@@ -74,14 +76,14 @@ func (c *Child) Hello(pid int) {
 	c.pid, c.hello = pid, time.Now()
 }
 
-// Beat notes a sign of life.
-func (c *Child) Beat() {
+// Beat notes a sign of life of a process that runs so many goroutines.
+func (c *Child) Beat(routines int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hello.Before(c.started) {
 		return // buffered words of a process that has ended
 	}
-	c.lastBeat = time.Now()
+	c.lastBeat, c.routines = time.Now(), routines
 	if c.lastBeat.Sub(c.started) > healthyAfter {
 		c.streak, c.problem = 0, ""
 	}

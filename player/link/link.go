@@ -58,9 +58,10 @@ type Message struct {
 	Sequence  uint64              `json:"sequence,omitempty"` // of the programme in force
 	Showing   *Showing            `json:"showing,omitempty"`
 	At        int64               `json:"at,omitempty"`
-	Reason    string              `json:"reason,omitempty"` // ended: why; fault: what, in plain words
-	Frames    uint64              `json:"frames,omitempty"` // beat: frames drawn so far
-	ID        string              `json:"id,omitempty"`     // sound: which stream
+	Reason    string              `json:"reason,omitempty"`     // ended: why; fault: what, in plain words
+	Frames    uint64              `json:"frames,omitempty"`     // beat: frames drawn so far
+	Routines  int                 `json:"goroutines,omitempty"` // beat and position: of the child's process
+	ID        string              `json:"id,omitempty"`         // sound: which stream
 	Path      string              `json:"path,omitempty"`
 	From      int64               `json:"from_ms,omitempty"` // sound: where in the file to begin
 	Level     float64             `json:"level,omitempty"`   // gain: 0 to 1

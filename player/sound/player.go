@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"sync"
 	"time"
 
@@ -77,7 +78,7 @@ func (p *Player) loop(messages <-chan link.Message) error {
 			p.obey(m)
 		case now := <-tick.C:
 			pulled := p.mixer.Pulled()
-			p.tell(link.Message{Kind: link.PositionAt, PCM: pulled, At: link.Mono()})
+			p.tell(link.Message{Kind: link.PositionAt, PCM: pulled, At: link.Mono(), Routines: runtime.NumGoroutine()})
 			if err := watch.check(now, pulled); err != nil {
 				return err
 			}

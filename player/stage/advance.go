@@ -2,6 +2,7 @@ package stage
 
 import (
 	"image"
+	"runtime"
 	"time"
 
 	"cotmoc/player/link"
@@ -169,7 +170,7 @@ func (d *Director) paint(p *painter) (something bool) {
 
 // beat is what the render loop reports once a second.
 func (d *Director) beat() link.Message {
-	m := link.Message{Kind: link.Beat, Frames: d.stats.count(), At: link.Mono(), Left: map[string]int64{}}
+	m := link.Message{Kind: link.Beat, Frames: d.stats.count(), At: link.Mono(), Routines: runtime.NumGoroutine(), Left: map[string]int64{}}
 	if d.doc != nil {
 		m.Sequence = d.doc.Sequence
 	}

@@ -3,8 +3,6 @@ package stage
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"os"
 	"sync"
 	"time"
@@ -101,38 +99,10 @@ func (o *Outlet) Serve(ctx context.Context, receive func(link.Message)) error {
 	o.mu.Lock()
 	o.more = make(chan struct{}, 1)
 	o.mu.Unlock()
-	for ctx.Err() == nil {
-		if err := o.talk(ctx, receive); err != nil && ctx.Err() == nil {
-			pause(ctx, 300*time.Millisecond)
-		}
-	}
-	return ctx.Err()
+	return link.Client{Socket: o.Socket, Greet: o.greet, Receive: receive, Pump: o.pump}.Serve(ctx)
 }
 
-func (o *Outlet) talk(ctx context.Context, receive func(link.Message)) error {
-	var dialer net.Dialer
-	raw, err := dialer.DialContext(ctx, "unix", o.Socket)
-	if err != nil {
-		return fmt.Errorf("connect to kiosk: %w", err)
-	}
-	conn := link.NewConn(raw)
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	if err := o.greet(conn); err != nil {
-		return err
-	}
-	gone := make(chan error, 1)
-	go func() { // ends when the connection closes
-		for {
-			m, err := conn.Receive()
-			if err != nil {
-				gone <- err
-				return
-			}
-			receive(m)
-		}
-	}()
+func (o *Outlet) pump(ctx context.Context, conn *link.Conn) error {
 	for {
 		for batch := o.take(); len(batch) > 0; batch = batch[1:] {
 			if err := conn.Send(batch[0]); err != nil {
@@ -146,8 +116,6 @@ func (o *Outlet) talk(ctx context.Context, receive func(link.Message)) error {
 			}
 		}
 		select {
-		case err := <-gone:
-			return err
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-o.more:

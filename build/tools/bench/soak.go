@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -15,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"cotmoc/internal/kiosk"
 	"cotmoc/internal/screentest"
 	"cotmoc/playlist"
 )
@@ -214,79 +212,4 @@ func rss(pid int) float64 {
 		return 0
 	}
 	return float64(pages*os.Getpagesize()) / (1 << 20)
-}
-
-// soakHour plays the sample content for an hour (COTMOC_MINUTES asks for
-// another length) and keeps memory and descriptors of every process, a line a
-// minute, in the work folder.
-func soakHour(ctx context.Context, l *lab) ([]result, error) {
-	minutes := 60
-	if n, err := strconv.Atoi(os.Getenv("COTMOC_MINUTES")); err == nil && n > 0 {
-		minutes = n
-	}
-	x, err := startX(ctx, 1280, 720)
-	if err != nil {
-		return nil, err
-	}
-	defer x.stop()
-	data, err := os.MkdirTemp(l.work, "hour")
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, filepath.Join(l.bin, "kiosk"), "run", "--data", data, "--content", l.sample)
-	cmd.Env = append(os.Environ(), "DISPLAY="+x.name)
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	defer func() {
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
-	}()
-	curve, err := os.Create(filepath.Join(l.work, "hour.csv"))
-	if err != nil {
-		return nil, err
-	}
-	defer curve.Close()
-	fmt.Fprintln(curve, "minute,process,rss_mb,descriptors,threads")
-	first, last := map[string]float64{}, map[string]float64{}
-	figures := map[string]float64{"minutes": float64(minutes)}
-	for m := range minutes {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(time.Minute):
-		}
-		st, err := kiosk.AskStatus(ctx, data)
-		if err != nil {
-			return nil, err
-		}
-		pids := map[string]int{"kiosk": cmd.Process.Pid}
-		for _, c := range st.Children {
-			pids[c.Name] = c.PID
-			figures["restarts_"+c.Name] = float64(c.Restarts)
-		}
-		for name, mb := range note(curve, m+1, pids) {
-			if m == min(5, minutes/2) {
-				first[name] = mb
-			}
-			last[name] = mb
-		}
-		figures["plays"] = float64(st.Plays)
-	}
-	for name := range last {
-		figures["rss_mb_"+name], figures["rss_growth_mb_"+name] = last[name], last[name]-first[name]
-	}
-	return []result{{Name: "soak/hour", Figures: figures}}, nil
-}
-
-// note writes a line for each process and returns their memory in MB.
-func note(curve io.Writer, minute int, pids map[string]int) map[string]float64 {
-	out := map[string]float64{}
-	for name, pid := range pids {
-		fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)) // gone: no entries
-		tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-		out[name] = rss(pid)
-		fmt.Fprintf(curve, "%d,%s,%.1f,%d,%d\n", minute, name, out[name], len(fds), len(tasks))
-	}
-	return out
 }
