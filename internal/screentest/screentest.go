@@ -47,7 +47,7 @@ func startX(ctx context.Context, number, w, h int) (name string, pid int, stop f
 	pipe.Close()
 	line, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil { // the number is taken, most likely
-		return "", 0, nil, errors.Join(fmt.Errorf("Xvfb did not start: %w", err), cmd.Wait())
+		return "", 0, nil, errors.Join(fmt.Errorf("the server Xvfb did not start: %w", err), cmd.Wait())
 	}
 	stop = func() error {
 		cmd.Process.Kill()

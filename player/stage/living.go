@@ -24,7 +24,6 @@ type living struct {
 	pic    picture
 	fresh  chan rendered // a picture being drawn on another goroutine
 	busy   bool
-	closed bool
 }
 
 type key struct {

@@ -23,7 +23,6 @@ type Stats struct {
 	intervals []time.Duration
 	lastDraw  time.Time
 	changes   []Change
-	lastFrame time.Time
 }
 
 // Change is one replacement of an entry. Gap is the time between the last

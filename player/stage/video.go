@@ -107,7 +107,6 @@ func (s *video) begin(at time.Duration) { s.began = at }
 
 func (s *video) tick(at time.Duration) (dirty bool, wake time.Duration) {
 	elapsed := at - s.began
-	wake = at + time.Second
 	if due, ok := s.v.NextDue(); ok {
 		dirty = due <= elapsed
 		wake = s.began + due

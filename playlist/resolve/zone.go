@@ -2,8 +2,6 @@ package resolve
 
 import (
 	"time"
-
-	"cotmoc/playlist"
 )
 
 // zone maps wall times to instants. Around the instant of a question most
@@ -113,9 +111,6 @@ func instantIn(loc *time.Location, w time.Time) time.Time {
 	}
 	return best.UTC()
 }
-
-// midnight returns the first instant of the local date d.
-func (z zone) midnight(d playlist.Date) time.Time { return z.instant(d.UTC()) }
 
 // day numbers local dates: days since 1970-01-01.
 type day int
