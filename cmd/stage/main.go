@@ -40,7 +40,8 @@ func main() {
 type flags struct {
 	programme, socket, size, report, shots string
 	display                                string
-	fullscreen, corner, gpu                bool
+	frames, choice                         string
+	fullscreen, corner                     bool
 	monitor                                int
 	length                                 time.Duration
 }
@@ -59,7 +60,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	set.StringVar(&f.report, "report", "", "file to write the report to, as JSON")
 	set.StringVar(&f.shots, "shots", "", "folder to leave pictures of the screen in, one every 2 s")
 	set.BoolVar(&f.corner, "corner-code", false, "draw the code that proves which item and frame is seen")
-	set.BoolVar(&f.gpu, "gpu", false, "use vsync and a shader for colours (for machines with a GPU)")
+	set.StringVar(&f.frames, "frames", "auto", "how video frames reach the screen: rgba, yuv (a shader makes the colours), or auto: whichever measures cheaper")
+	set.StringVar(&f.choice, "choice", "", "file that keeps what auto measured, for the next start")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0, nil
@@ -68,6 +70,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	}
 	if (f.programme == "") == (f.socket == "") || set.NArg() > 0 {
 		return 2, errors.New("give exactly one of --programme FILE and --socket PATH")
+	}
+	if f.frames != "auto" && f.frames != "rgba" && f.frames != "yuv" {
+		return 2, fmt.Errorf("--frames %q is none of auto, rgba, yuv", f.frames)
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -78,7 +83,12 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 }
 
 func present(ctx context.Context, f flags) error {
-	opt := stage.Options{Fullscreen: f.fullscreen, Monitor: f.monitor, For: f.length, CornerCode: f.corner, GPU: f.gpu}
+	opt := stage.Options{Fullscreen: f.fullscreen, Monitor: f.monitor, For: f.length, CornerCode: f.corner, ChoiceFile: f.choice}
+	if f.frames != "auto" {
+		opt.Frames = f.frames
+	}
+	renderer := make(chan string, 1)
+	go func() { renderer <- device.Renderer() }() // ends by itself, while kiosk is asked for a programme
 	if f.size != "" {
 		w, h, _ := strings.Cut(f.size, "x")
 		var err1, err2 error
@@ -119,16 +129,13 @@ func present(ctx context.Context, f flags) error {
 	if f.shots != "" {
 		go shoot(ctx, f.shots) // ends with ctx
 	}
-	renderer := make(chan string, 1)
-	if f.report != "" {
-		go func() { renderer <- device.Renderer() }() // ends by itself
-	}
+	opt.Renderer = <-renderer
 	stats, err := stage.Run(ctx, opt)
 	if outlet != nil {
 		outlet.Drain(time.Second)
 	}
 	if f.report != "" && stats != nil {
-		raw, jsonErr := json.MarshalIndent(stats.Report(<-renderer, "ffmpeg"), "", " ")
+		raw, jsonErr := json.MarshalIndent(stats.Report(opt.Renderer, "ffmpeg"), "", " ")
 		err = errors.Join(err, jsonErr, atomicfile.Write(f.report, append(raw, '\n'), 0o644))
 	}
 	return err

@@ -180,17 +180,56 @@ func TestVideoPlaysEveryFrame(t *testing.T) {
 	if text, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc=s=320x180:r=25:d=2", "-c:v", "libx264", "-pix_fmt", "yuv420p", path).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	for name, more := range map[string][]string{"RGBA frames": nil, "YUV frames and shader": {"--gpu"}} {
+	for name, more := range framePaths {
 		t.Run(name, func(t *testing.T) {
-			_, r, img := show(t, programme(320, 180, 0, media("v", playlist.Video, path, "video/mp4")), 5, more...)
+			_, r, _ := show(t, programme(320, 180, 0, media("v", playlist.Video, path, "video/mp4")), 5, more...)
 			if r.UniqueFrames < 60 || r.FirstFrameMS <= 0 || r.Decoder == "" || r.Renderer == "" {
 				t.Errorf("report %+v", r)
 			}
-			// testsrc's colour bars: the fourth is magenta, the sixth green-yellow; both paths agree on hue.
-			if c := img.RGBAAt(150, 20); c.R < 150 && c.G < 150 && c.B < 150 {
-				t.Errorf("no bright bar at the top: %v", c)
-			}
 		})
+	}
+}
+
+var framePaths = map[string][]string{"RGBA": {"--frames", "rgba"}, "YUV": {"--frames", "yuv"}, "measured": {"--frames", "auto"}}
+
+// Every way to the screen shows ffmpeg's own colours, whatever the file says
+// of its matrix and range. The zone has another shape than the video, so that
+// its sides are blurred.
+func TestColoursOfEveryWay(t *testing.T) {
+	dir := t.TempDir()
+	for name, coded := range map[string][]string{
+		"untagged":   {"-pix_fmt", "yuv420p"},
+		"BT.709":     {"-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709", "-pix_fmt", "yuv420p"},
+		"full range": {"-vf", "scale=out_range=pc", "-color_range", "pc", "-pix_fmt", "yuvj420p"},
+	} {
+		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".mp4")
+		args := append([]string{"-nostdin", "-v", "error", "-f", "lavfi", "-i", "smptebars=s=320x176:r=25:d=2", "-c:v", "libx264", "-crf", "10"}, coded...)
+		if text, err := exec.Command("ffmpeg", append(args, path)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		want, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-i", path, "-frames:v", "1", "-pix_fmt", "rgba", "-f", "rawvideo", "pipe:1").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for way, more := range framePaths {
+			t.Run(name+" "+way, func(t *testing.T) {
+				entry := media("v", playlist.Video, path, "video/mp4")
+				entry.Fit = playlist.Blur
+				_, _, img := show(t, programme(400, 176, 0, entry), 4, more...)
+				for x := 20; x < 320; x += 45 {
+					for _, y := range []int{30, 160} {
+						i := (y*320 + x) * 4
+						c := color.RGBA{want[i], want[i+1], want[i+2], 255}
+						if got := img.RGBAAt(40+x, y); !screentest.Near(got, c, 10) {
+							t.Errorf("at %d,%d: %v, ffmpeg has %v", x, y, got, c)
+						}
+					}
+				}
+				if side := img.RGBAAt(20, 60); side.R < 40 && side.G < 40 && side.B < 60 {
+					t.Errorf("the blurred side is dark: %v", side)
+				}
+			})
+		}
 	}
 }
 

@@ -167,7 +167,7 @@ func (k *Kiosk) retire(mine map[playlist.ID]playlist.Display) {
 func (k *Kiosk) newScreen(d playlist.Display) *screen {
 	s := &screen{display: d, showing: map[playlist.ID]*link.Showing{}}
 	if !k.cfg.NoChildren {
-		args := append([]string{"--socket", k.socket(), "--display", string(d.ID)}, k.cfg.StageArgs...)
+		args := append([]string{"--socket", k.socket(), "--display", string(d.ID), "--choice", filepath.Join(k.cfg.Dir, "run", "frames.json")}, k.cfg.StageArgs...)
 		s.child = &supervise.Child{Name: "stage-" + string(d.ID), Path: filepath.Join(k.cfg.Binaries, "stage"), Args: args, Dir: filepath.Join(k.cfg.Dir, "run")}
 	}
 	return s

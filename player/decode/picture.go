@@ -163,6 +163,26 @@ func Blurred(src *image.RGBA) *image.RGBA {
 	return dst
 }
 
+// Coarse makes a small RGBA picture, an eighth of the size, of a yuv420p frame
+// (BT.709, limited range): enough to be blurred.
+func Coarse(frame []byte, w, h int) *image.RGBA {
+	const step = 8
+	dst := image.NewRGBA(image.Rect(0, 0, max(1, w/step), max(1, h/step)))
+	for y := range dst.Rect.Dy() {
+		for x := range dst.Rect.Dx() {
+			chroma := w*h + (y*step/2)*(w/2) + x*step/2
+			l := 1.164384 * (float64(frame[y*step*w+x*step]) - 16)
+			u, v := float64(frame[chroma])-128, float64(frame[chroma+w*h/4])-128
+			i := dst.PixOffset(x, y)
+			for c, value := range []float64{l + 1.792741*v, l - 0.213249*u - 0.532909*v, l + 2.112402*u} {
+				dst.Pix[i+c] = uint8(min(max(value, 0), 255))
+			}
+			dst.Pix[i+3] = 255
+		}
+	}
+	return dst
+}
+
 func box(src *image.RGBA) *image.RGBA {
 	dst := image.NewRGBA(src.Rect)
 	w, h := src.Rect.Dx(), src.Rect.Dy()

@@ -26,6 +26,7 @@ type Info struct {
 	FPS           Rational      // output rate: constant, at most 60
 	Duration      time.Duration // 0: not known
 	Audio         bool
+	Matrix        string // of its colours: bt709 or bt601 where the file does not say, else ""
 	Codec         string
 }
 
@@ -49,6 +50,7 @@ type probeOutput struct {
 		Aspect      string `json:"sample_aspect_ratio"`
 		Rate        string `json:"r_frame_rate"`
 		Average     string `json:"avg_frame_rate"`
+		Space       string `json:"color_space"`
 		Duration    string `json:"duration"`
 		Disposition struct {
 			Picture int `json:"attached_pic"`
@@ -110,6 +112,7 @@ func (p probeOutput) info() (Info, error) {
 					info.Width, info.Height = info.Height, info.Width
 				}
 			}
+			info.Matrix = guessMatrix(s.Space, s.Width, s.Height)
 			info.FPS = rate(s.Rate, s.Average)
 			if info.Duration == 0 {
 				info.Duration = seconds(s.Duration)
@@ -117,6 +120,19 @@ func (p probeOutput) info() (Info, error) {
 		}
 	}
 	return info, nil
+}
+
+// guessMatrix is for files that do not say how their colours are coded: large
+// pictures follow HD television, small ones the older rule. swscale would take
+// the older one for all, and skins and flags would be off.
+func guessMatrix(space string, w, h int) string {
+	switch {
+	case space != "" && space != "unknown" && space != "reserved":
+		return ""
+	case w >= 1280 || h > 576:
+		return "bt709"
+	}
+	return "bt601"
 }
 
 // rate picks the constant rate at which frames are put out. A variable rate

@@ -127,12 +127,18 @@ func (v *Video) command(path string, o VideoOptions, crop bool) []string {
 	}
 	scale := fmt.Sprintf("scale=%d:%d:flags=fast_bilinear", v.Width, v.Height)
 	if crop {
-		// Scale to cover, then cut the edges that stick out.
-		scale = fmt.Sprintf("scale=%d:%d:force_original_aspect_ratio=increase:flags=fast_bilinear,crop=%d:%d", v.Width, v.Height, v.Width, v.Height)
+		scale += ":force_original_aspect_ratio=increase"
+	}
+	if v.Info.Matrix != "" {
+		scale += ":in_color_matrix=" + v.Info.Matrix
 	}
 	format := "rgba"
 	if v.Format == YUV420 {
 		format = "yuv420p"
+		scale += ":out_color_matrix=bt709:out_range=tv" // what the stage's shader reads
+	}
+	if crop { // cut the edges that stick out
+		scale += fmt.Sprintf(",crop=%d:%d", v.Width, v.Height)
 	}
 	args := []string{"-nostdin", "-v", "error", "-threads", strconv.Itoa(threads)}
 	args = append(args, inputArgs(path)...)

@@ -27,7 +27,7 @@ type Director struct {
 	ctx     context.Context
 	loading sync.WaitGroup
 	typ     *typeset.Engine
-	path    *framePath
+	path    *framePath // set before the first programme
 	stats   *Stats
 	frame   time.Duration // shortest time between frames
 	events  func(link.Message)
@@ -63,10 +63,10 @@ const (
 
 // NewDirector makes a director for a canvas of the given size. events is
 // called, with the lock held, for everything that kiosk must know.
-func NewDirector(ctx context.Context, canvas image.Point, path *framePath, events func(link.Message)) *Director {
+func NewDirector(ctx context.Context, canvas image.Point, events func(link.Message)) *Director {
 	now := time.Now()
 	return &Director{
-		ctx: ctx, typ: typeset.New(), path: path, stats: &Stats{start: now}, frame: time.Second / 60, events: events,
+		ctx: ctx, typ: typeset.New(), stats: &Stats{start: now}, frame: time.Second / 60, events: events,
 		wake: make(chan struct{}, 1), canvas: canvas, began: now, boot: strconv.FormatInt(now.UnixNano(), 36), faults: map[string]bool{},
 		still: map[string]bool{},
 		place: playlist.ProgrammePlace{Zone: "Asia/Ho_Chi_Minh", Languages: []playlist.Language{"vi", "en"}},

@@ -109,9 +109,9 @@ func (f *framePath) draw(p *painter, img *ebiten.Image, v *decode.Video, at imag
 
 // blurred makes the sides of a video that does not fill its zone.
 func (f *framePath) blurred(v *decode.Video, frame *decode.Frame, size image.Point) *image.RGBA {
-	if f.format != decode.RGBA {
-		return nil
-	}
 	src := &image.RGBA{Pix: frame.Pix, Stride: v.Width * 4, Rect: image.Rect(0, 0, v.Width, v.Height)}
+	if f.format == decode.YUV420 {
+		src = decode.Coarse(frame.Pix, v.Width, v.Height)
+	}
 	return decode.Blurred(decode.Fit(src, 1, size.X, size.Y, "cover"))
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/hajimehoshi/ebiten/v2"
 
-	"cotmoc/player/decode"
 	"cotmoc/player/link"
 	"cotmoc/playlist"
 )
@@ -22,7 +21,9 @@ type Options struct {
 	Monitor       int
 	For           time.Duration // end by itself; 0: never
 	CornerCode    bool
-	GPU           bool // vsync and YUV frames; without, drawn on demand from RGBA
+	Frames        string // how video frames reach the screen: rgba, yuv, or "" to measure which is cheaper
+	ChoiceFile    string // keeps what was measured; "": measured at every start
+	Renderer      string // what draws with OpenGL here; it decides between vsync and drawing on demand
 	Programme     *playlist.Programme
 	Events        func(link.Message) // called for everything kiosk must know
 	Started       func(d *Director)  // called once the window is about to open
@@ -42,6 +43,7 @@ type game struct {
 	opt      Options
 	ctx      context.Context
 	ready    bool
+	started  bool // the programme plays
 }
 
 // Run opens the window and shows programmes until ctx ends. It must be called
@@ -53,38 +55,30 @@ func Run(ctx context.Context, opt Options) (*Stats, error) {
 	if p.Display.Rotation == 90 || p.Display.Rotation == 270 {
 		canvas = image.Pt(h, w)
 	}
-	format := decode.RGBA
-	if opt.GPU {
-		format = decode.YUV420
-	}
-	path, err := newFramePath(format)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if opt.For > 0 {
 		ctx, cancel = context.WithTimeout(ctx, opt.For)
 		defer cancel()
 	}
-	d := NewDirector(ctx, canvas, path, opt.Events)
+	d := NewDirector(ctx, canvas, opt.Events)
 	defer d.Close()
-	if err := d.Play(p); err != nil {
-		return d.stats, err
-	}
 	pixel := ebiten.NewImage(1, 1)
 	pixel.Fill(image.White.C)
 	g := &game{d: d, rotation: p.Display.Rotation, canvas: canvas, opt: opt, ctx: ctx, pixel: pixel, taken: make(chan struct{}, 1)}
 	prepareWindow(opt, w, h)
-	if opt.Started != nil {
-		opt.Started(d)
+	if choice, known := opt.choice(); known {
+		// The first entry is prepared while the window opens.
+		if err := g.start(choice); err != nil {
+			return d.stats, err
+		}
 	}
 	stopped := make(chan struct{})
 	go func() { // ends with ctx; Run waits for it
 		defer close(stopped)
 		g.loop(ctx)
 	}()
-	err = ebiten.RunGameWithOptions(g, &ebiten.RunGameOptions{X11ClassName: "cotmoc-stage", X11InstanceName: "stage", SingleThread: true})
+	err := ebiten.RunGameWithOptions(g, &ebiten.RunGameOptions{X11ClassName: "cotmoc-stage", X11InstanceName: "stage", SingleThread: true})
 	g.over.Store(true)
 	cancel()
 	<-stopped
@@ -92,6 +86,46 @@ func Run(ctx context.Context, opt Options) (*Stats, error) {
 		return d.stats, fmt.Errorf("stage window: %w", err)
 	}
 	return d.stats, nil
+}
+
+// choice is what was asked for or measured earlier.
+func (o Options) choice() (c Choice, known bool) {
+	if o.Frames != "" {
+		return Choice{Renderer: o.Renderer, Frames: o.Frames}, true
+	}
+	if o.ChoiceFile == "" {
+		return Choice{}, false
+	}
+	return LoadChoice(o.ChoiceFile, o.Renderer)
+}
+
+// start plays the programme, once it is known how frames reach the screen.
+func (g *game) start(c Choice) error {
+	path, err := newFramePath(c.format())
+	if err != nil {
+		return err
+	}
+	g.started = true
+	g.d.path, g.d.stats.way = path, c
+	if err := g.d.Play(g.opt.Programme); err != nil {
+		return err
+	}
+	if g.opt.Started != nil {
+		g.opt.Started(g.d)
+	}
+	return nil
+}
+
+// measureAndStart is for the first start on a machine.
+func (g *game) measureAndStart() error {
+	c, err := measure(g.ctx, g.opt.Renderer)
+	if err == nil && g.opt.ChoiceFile != "" {
+		err = c.Save(g.opt.ChoiceFile)
+	}
+	if err != nil { // measured again at the next start
+		g.d.send(link.Message{Kind: link.Fault, Reason: "measure the way of frames: " + err.Error()})
+	}
+	return g.start(c)
 }
 
 // windowSize is the size given, the monitor's, or the programme's display.
@@ -119,7 +153,7 @@ func prepareWindow(opt Options, w, h int) {
 	ebiten.SetRunnableOnUnfocused(true)
 	ebiten.SetWindowClosingHandled(true)
 	ebiten.SetScreenClearedEveryFrame(false)
-	if opt.GPU {
+	if !Software(opt.Renderer) {
 		ebiten.SetVsyncEnabled(true)
 	} else {
 		//lint:ignore SA1019 the only mode that draws on demand; half the CPU of the others without a GPU
@@ -190,6 +224,11 @@ func pause(ctx context.Context, d time.Duration) {
 func (g *game) Update() error {
 	if g.ctx.Err() != nil || ebiten.IsWindowBeingClosed() {
 		return ebiten.Termination
+	}
+	if !g.started {
+		if err := g.measureAndStart(); err != nil {
+			return err
+		}
 	}
 	if ebiten.IsMouseButtonPressed(ebiten.MouseButtonLeft) {
 		g.d.send(link.Message{Kind: link.Touched, At: link.Mono()})

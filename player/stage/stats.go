@@ -23,6 +23,7 @@ type Stats struct {
 	intervals []time.Duration
 	lastDraw  time.Time
 	changes   []Change
+	way       Choice
 }
 
 // Change is one replacement of an entry. Gap is the time between the last
@@ -46,6 +47,7 @@ type Report struct {
 	CPUS         float64            `json:"cpu_s"` // this process and its children
 	Renderer     string             `json:"renderer"`
 	Decoder      string             `json:"decoder"`
+	Way          Choice             `json:"frames"` // how video frames reach the screen, and what was measured
 }
 
 const (
@@ -103,7 +105,7 @@ func (s *Stats) Report(renderer, decoder string) Report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := Report{Presented: s.presented, UniqueFrames: s.frames, Late: s.late, Dropped: s.drops, Renderer: renderer, Decoder: decoder,
-		FirstFrameMS: float64(s.first.Microseconds()) / 1000, Changes: s.changes, RSSMB: rssMB(), CPUS: cpuSeconds()}
+		FirstFrameMS: float64(s.first.Microseconds()) / 1000, Way: s.way, Changes: s.changes, RSSMB: rssMB(), CPUS: cpuSeconds()}
 	sorted := slices.Clone(s.intervals)
 	slices.Sort(sorted)
 	at := func(share float64) float64 {

@@ -76,7 +76,7 @@ func bench1080(ctx context.Context, l *lab) ([]result, error) {
 // psnr compares the screen with ffmpeg's own frames of the same clip: one
 // frame a second, so that the one on the screen is known to be still.
 func (l *lab) psnr(ctx context.Context, x *xServer) (float64, error) {
-	clip, err := l.make("still.mp4", "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=1:d=12", "-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p")
+	clip, err := l.make("still709.mp4", "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=1:d=12", "-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709", "-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p")
 	if err != nil {
 		return 0, err
 	}
