@@ -80,9 +80,7 @@ func NewCatalogue(r Rows) (*Catalogue, error) {
 	c.Mandatory = list(b, "mandatory", r.Mandatory, NewMandatory, func(m Mandatory) ID { return m.ID })
 	c.Notices = list(b, "notice", r.Notices, NewNotice, func(n Notice) ID { return n.ID })
 	for _, m := range r.Media {
-		m, err := NewMedia(m)
-		b.add(err)
-		c.Media[m.SHA256] = m
+		b.media(m)
 	}
 	for _, f := range list(b, "gate fact", r.Facts, NewGateFact, func(f GateFact) ID { return f.ID }) {
 		c.Facts[f.Gate] = append(c.Facts[f.Gate], f)
@@ -186,17 +184,20 @@ func (b *builder) references() {
 			need(b, "playlist "+string(id), "playlist", c.Playlists, e.Playlist)
 		}
 	}
-	for _, s := range c.Schedules {
+	for i, s := range c.Schedules {
 		b.schedule(s)
+		c.Schedules[i].Places = b.scope("schedule "+string(s.ID), s.Owner, s.Places, s.Displays)
 	}
-	for _, m := range c.Mandatory {
+	for i, m := range c.Mandatory {
 		where := "mandatory " + string(m.ID)
 		need(b, where, "item", c.Items, m.Item)
 		need(b, where, "place", c.Places, append([]ID{m.Owner}, m.Places...)...)
+		c.Mandatory[i].Places = b.scope(where, m.Owner, m.Places, nil)
 	}
-	for _, n := range c.Notices {
+	for i, n := range c.Notices {
 		where := "notice " + string(n.ID)
 		need(b, where, "place", c.Places, append([]ID{n.Owner}, n.Places...)...)
+		c.Notices[i].Places = b.scope(where, n.Owner, n.Places, nil)
 		b.needMedia(where, n.Sound)
 		if len(n.Bodies) == 0 {
 			b.add(invalid(where, "it has no text in any language"))
@@ -231,12 +232,46 @@ func (b *builder) schedule(s Schedule) {
 		b.add(&Error{Code: CodeRefused, Where: where, Detail: fmt.Sprintf(
 			"priority %d is above %d, the ceiling of a %s", s.Priority, owner.Kind.Ceiling(), owner.Kind)})
 	}
-	if !ok {
+}
+
+// media takes a file in. Two paths with the same bytes are one file; two sizes
+// or types under one hash are a lie.
+func (b *builder) media(m Media) {
+	m, err := NewMedia(m)
+	if err != nil {
+		b.add(err)
 		return
 	}
-	for _, id := range s.Places {
-		if !c.Within(id, s.Owner) {
-			b.add(&Error{Code: CodeRefused, Where: where, Detail: fmt.Sprintf("place %s does not lie under its owner %s", id, s.Owner)})
+	if old, ok := b.c.Media[m.SHA256]; ok && (old.Bytes != m.Bytes || old.Type != m.Type) {
+		b.add(&Error{Code: CodeDuplicate, Where: "media " + clip(string(m.SHA256), 12), Detail: "listed twice, with another size or type"})
+		return
+	}
+	b.c.Media[m.SHA256] = m
+}
+
+// scope refuses places and displays outside the owner's subtree, and returns
+// the places that a row holds for: without places or displays, the owner's. A
+// row without an owner can only come from a folder taken in on the machine
+// itself: no signed scope contains it.
+func (b *builder) scope(where string, owner ID, places, displays []ID) []ID {
+	if _, ok := b.c.Places[owner]; !ok {
+		return places
+	}
+	outside := func(kind string, id, place ID) {
+		if !b.c.Within(place, owner) {
+			b.add(&Error{Code: CodeRefused, Where: where, Detail: fmt.Sprintf("%s %s does not lie under its owner %s", kind, id, owner)})
 		}
 	}
+	for _, id := range places {
+		outside("place", id, id)
+	}
+	for _, id := range displays {
+		if d, ok := b.c.Displays[id]; ok {
+			outside("display", id, d.Place)
+		}
+	}
+	if len(places) == 0 && len(displays) == 0 {
+		return []ID{owner}
+	}
+	return places
 }

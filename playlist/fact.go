@@ -91,7 +91,8 @@ func (f GateFact) ValidAt(t time.Time) bool {
 	return (f.ValidFrom == nil || !t.Before(*f.ValidFrom)) && (f.ValidUntil == nil || t.Before(*f.ValidUntil))
 }
 
-// Stale says whether the fact should have been reviewed before t.
+// Stale says whether the fact should have been reviewed before t, which is
+// given in the gate's own zone.
 func (f GateFact) Stale(t time.Time) bool {
 	return !f.ReviewBy.IsZero() && DateOf(t).Compare(f.ReviewBy) > 0
 }

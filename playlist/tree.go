@@ -1,6 +1,7 @@
 package playlist
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -109,23 +110,30 @@ func (c *Catalogue) Applies(places, displays []ID, d Display) bool {
 // Flatten returns the item entries of a playlist, nested playlists replaced
 // by theirs. An entry's own transition and fit win over none.
 func (c *Catalogue) Flatten(id ID) []Entry {
-	return c.flatten(id, nil, 0)
+	return c.flatten(id, map[ID][]Entry{})
 }
 
-func (c *Catalogue) flatten(id ID, out []Entry, depth int) []Entry {
-	if depth > maxDepth {
+// flatten visits every playlist once: an empty one that is named ten thousand
+// times on each of three levels must not cost 10¹² steps. NewCatalogue has
+// refused cycles.
+func (c *Catalogue) flatten(id ID, known map[ID][]Entry) []Entry {
+	if out, ok := known[id]; ok {
 		return out
 	}
+	known[id] = nil
+	var out []Entry
 	for _, e := range c.Playlists[id].Entries {
-		if len(out) >= MaxListEntries {
-			return out
-		}
 		if e.Playlist != "" {
-			out = c.flatten(e.Playlist, out, depth+1)
+			out = append(out, c.flatten(e.Playlist, known)...)
 		} else {
 			out = append(out, e)
 		}
+		if len(out) >= MaxListEntries {
+			out = out[:MaxListEntries]
+			break
+		}
 	}
+	known[id] = out
 	return out
 }
 
@@ -150,26 +158,31 @@ func (b *builder) cycles() {
 }
 
 func (b *builder) acyclic(kind string, edges map[ID][]ID) {
-	const visiting, done = 1, 2
-	state := map[ID]int{}
-	var visit func(id ID, depth int)
-	visit = func(id ID, depth int) {
-		state[id] = visiting
+	const visiting = -1
+	height := map[ID]int{} // of what hangs below, 1 for a leaf
+	var visit func(id ID) int
+	visit = func(id ID) int {
+		height[id] = visiting
+		tallest := 0
 		for _, next := range edges[id] {
+			h, known := height[next]
 			switch {
-			case state[next] == visiting:
+			case h == visiting:
 				b.add(&Error{Code: CodeCycle, Where: kind + " " + string(id), Detail: "it contains itself through " + string(next)})
-			case depth >= maxDepth:
-				b.add(&Error{Code: CodeCycle, Where: kind + " " + string(id), Detail: "it is nested too deeply"})
-			case state[next] == 0:
-				visit(next, depth+1)
+			case !known:
+				h = visit(next)
 			}
+			tallest = max(tallest, h)
 		}
-		state[id] = done
+		if tallest == maxDepth {
+			b.add(&Error{Code: CodeCycle, Where: kind + " " + string(id), Detail: fmt.Sprintf("it is nested more than %d deep", maxDepth)})
+		}
+		height[id] = tallest + 1
+		return tallest + 1
 	}
 	for id := range edges {
-		if state[id] == 0 {
-			visit(id, 0)
+		if _, known := height[id]; !known {
+			visit(id)
 		}
 	}
 }

@@ -90,10 +90,7 @@ func runVerify(ctx context.Context, c *cli, args []string) error {
 	if err := dataDir(*dir); err != nil {
 		return err
 	}
-	files, err := media.Open(filepath.Join(*dir, "media"), 0)
-	if err != nil {
-		return err
-	}
+	files := media.OpenReadOnly(filepath.Join(*dir, "media"))
 	r, err := inspect(ctx, c, *dir, files)
 	if err != nil {
 		return err
@@ -133,7 +130,7 @@ func inspect(ctx context.Context, c *cli, dir string, files *media.Store) (r ver
 		}
 	}
 	r.Files = len(files.All())
-	r.Damaged, err = files.VerifyAll(func(done, all int) {
+	r.Damaged = files.VerifyAll(func(done, all int) {
 		if done%50 == 0 || done == all {
 			fmt.Fprintf(c.err, "\rhashed %d of %d files", done, all)
 		}
@@ -148,7 +145,7 @@ func inspect(ctx context.Context, c *cli, dir string, files *media.Store) (r ver
 			}
 		}
 	}
-	return r, err
+	return r, nil
 }
 
 func (r verifyReport) print(c *cli) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -83,7 +84,8 @@ type screen struct {
 	showing  map[playlist.ID]*link.Showing
 	beat     link.Message
 	stop     context.CancelFunc
-	notice   playlist.ID // whose chime was played
+	notice   playlist.ID         // whose chime was played
+	deaths   map[playlist.ID]int // how often a stage ended on an item
 }
 
 // Open takes the lock on the folder and opens what is in it. Damage is set
@@ -110,8 +112,9 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	if k.state.Volatile != nil {
 		k.problems["state.db"] = "the disk takes no writes: positions and proof of play are kept in memory only (" + k.state.Volatile.Error() + ")"
 	}
-	if k.media, err = media.Open(filepath.Join(cfg.Dir, "media"), cfg.Quota); err != nil {
-		return nil, errors.Join(err, k.state.Close(), lock.Close())
+	k.media = media.Open(filepath.Join(cfg.Dir, "media"), cfg.Quota)
+	if err := k.media.Problem(); err != nil {
+		k.problems["media"] = err.Error()
 	}
 	if k.clock == nil {
 		kept, err := k.state.Meta(ctx, "clock_floor")
@@ -186,6 +189,11 @@ func (k *Kiosk) openActive(ctx context.Context) {
 		if id != active && active != "" {
 			k.problems["edition"] += "; edition " + id + " plays instead"
 		}
+		if active == "" { // the state was lost: its notices with it
+			if err := k.state.SwitchEdition(ctx, id, k.composer.Catalogue.Notices, time.Now()); err != nil {
+				k.problems["state.db"] = err.Error()
+			}
+		}
 		return
 	}
 }
@@ -223,46 +231,22 @@ func (k *Kiosk) activate(ctx context.Context, id string) error {
 	return nil
 }
 
-// Adopt takes a written edition as the active one: one transaction, the
-// pointer. What plays goes on until its entry ends.
+// Adopt takes a written edition as the active one: one transaction, pointer
+// and notices. What plays goes on until its entry ends.
 func (k *Kiosk) Adopt(ctx context.Context, id string) error {
 	if err := k.activate(ctx, id); err != nil {
-		return err
-	}
-	if err := k.state.SetMeta(ctx, "edition", id); err != nil {
 		return err
 	}
 	k.mu.Lock()
 	delete(k.problems, "edition")
 	cat := k.composer.Catalogue
 	k.mu.Unlock()
-	if err := k.receiveNotices(ctx, cat.Notices); err != nil {
+	if err := k.state.SwitchEdition(ctx, id, cat.Notices, time.Now()); err != nil {
 		return err
 	}
+	k.ageNotices(ctx, 0)
 	k.Nudge()
 	return store.Prune(k.cfg.Dir, id)
-}
-
-// receiveNotices keeps notices from when they are received: their remaining
-// time counts while the clock is not trusted.
-func (k *Kiosk) receiveNotices(ctx context.Context, fresh []playlist.Notice) error {
-	kept, err := k.state.Notices(ctx)
-	if err != nil {
-		return err
-	}
-	have := map[playlist.ID]store.Notice{}
-	for _, n := range kept {
-		have[n.ID] = n
-	}
-	var all []store.Notice
-	for _, n := range fresh {
-		row := store.Notice{Notice: n, Received: time.Now(), Remaining: n.Ends.Sub(n.Starts)}
-		if old, ok := have[n.ID]; ok {
-			row.Received, row.Remaining = old.Received, old.Remaining
-		}
-		all = append(all, row)
-	}
-	return k.state.KeepNotices(ctx, all)
 }
 
 // Nudge asks for the schedule to be resolved at once.
@@ -286,15 +270,14 @@ func (k *Kiosk) problem(subject, text string) {
 	k.problems[subject] = text
 }
 
-// noticesFor returns the kept notices that apply to a display and still run.
-// Those that never will again are dropped when nothing cancels by them.
-func (k *Kiosk) noticesFor(cat *playlist.Catalogue, d playlist.Display, kept []store.Notice, trusted bool) []resolve.Notice {
+// noticesFor returns the kept notices that apply to a display, those whose time
+// is over among them: what they cancel stays cancelled.
+func (k *Kiosk) noticesFor(cat *playlist.Catalogue, d playlist.Display, kept []store.Notice) []resolve.Notice {
 	var out []resolve.Notice
 	for _, n := range kept {
-		if !cat.Applies(n.Places, nil, d) || !trusted && n.Remaining <= 0 {
-			continue
+		if cat.Applies(n.Places, nil, d) {
+			out = append(out, resolve.Notice{Notice: n.Notice, Remaining: n.Remaining, Spent: n.Remaining <= 0})
 		}
-		out = append(out, resolve.Notice{Notice: n.Notice, Remaining: n.Remaining})
 	}
 	return out
 }
@@ -338,10 +321,16 @@ func (k *Kiosk) MakeRoom(ctx context.Context, fresh []playlist.Media) error {
 			need += m.Bytes
 		}
 	}
+	// The lock is not held while files are removed: that can take seconds, and
+	// the stage's beats must be heard.
 	k.mu.Lock()
-	defer k.mu.Unlock()
+	id := ""
 	if k.edition != nil {
-		active, err := k.edition.Media(ctx)
+		id = k.edition.ID
+	}
+	k.mu.Unlock()
+	if id != "" {
+		active, err := mediaOf(ctx, k.cfg.Dir, id)
 		if err != nil {
 			return err
 		}
@@ -353,13 +342,25 @@ func (k *Kiosk) MakeRoom(ctx context.Context, fresh []playlist.Media) error {
 	return err
 }
 
+func mediaOf(ctx context.Context, dir, edition string) ([]playlist.Media, error) {
+	e, err := store.OpenEdition(ctx, dir, edition)
+	if err != nil {
+		return nil, err
+	}
+	all, err := e.Media(ctx)
+	return all, errors.Join(err, e.Close())
+}
+
 // Report makes a problem known in the status; empty text takes it back.
 func (k *Kiosk) Report(subject, text string) { k.problem(subject, text) }
 
 // Reader opens what plan and search need of a folder, without its lock: the
 // active edition and the files here. The caller closes the edition.
 func Reader(ctx context.Context, dir string) (*Composer, *store.Edition, error) {
-	state, err := store.OpenState(ctx, dir, time.Now())
+	state, err := store.OpenStateReadOnly(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("no content was taken in yet: %s has no state.db", dir)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -379,9 +380,5 @@ func Reader(ctx context.Context, dir string) (*Composer, *store.Edition, error) 
 	if err != nil {
 		return nil, nil, errors.Join(err, e.Close())
 	}
-	files, err := media.Open(filepath.Join(dir, "media"), 0)
-	if err != nil {
-		return nil, nil, errors.Join(err, e.Close())
-	}
-	return &Composer{Catalogue: cat, Edition: id, Files: files}, e, nil
+	return &Composer{Catalogue: cat, Edition: id, Files: media.OpenReadOnly(filepath.Join(dir, "media"))}, e, nil
 }

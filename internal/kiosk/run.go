@@ -107,7 +107,7 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 		}
 		s.display = d
 		now := k.clock.Now()
-		m := Moment{At: now, Trusted: trusted, Notices: k.noticesFor(k.catalogue(), d, kept, trusted)}
+		m := Moment{At: now, Trusted: trusted, Notices: k.noticesFor(k.catalogue(), d, kept)}
 		if until := k.update(s, m, before[id], id == lead); until != nil {
 			if left := until.Sub(now); left > 0 && left < wait {
 				wait = left
@@ -165,7 +165,7 @@ func (k *Kiosk) retire(mine map[playlist.ID]playlist.Display) {
 }
 
 func (k *Kiosk) newScreen(d playlist.Display) *screen {
-	s := &screen{display: d, showing: map[playlist.ID]*link.Showing{}}
+	s := &screen{display: d, showing: map[playlist.ID]*link.Showing{}, deaths: map[playlist.ID]int{}}
 	if !k.cfg.NoChildren {
 		args := append([]string{"--socket", k.socket(), "--display", string(d.ID), "--choice", filepath.Join(k.cfg.Dir, "run", "frames.json")}, k.cfg.StageArgs...)
 		s.child = &supervise.Child{Name: "stage-" + string(d.ID), Path: filepath.Join(k.cfg.Binaries, "stage"), Args: args, Dir: filepath.Join(k.cfg.Dir, "run")}
@@ -204,7 +204,7 @@ func (k *Kiosk) update(s *screen, m Moment, kept Kept, lead bool) *time.Time {
 	p.Sequence = uint64(k.began.Unix())<<20 + s.sequence
 	s.print, s.prog = print, p
 	if s.conn != nil {
-		k.send(s.conn, link.Message{Kind: link.Programme, Programme: p})
+		s.conn.Post(link.Message{Kind: link.Programme, Programme: p})
 	}
 	return p.ValidUntil
 }
@@ -229,27 +229,56 @@ func (k *Kiosk) chime(s *screen, p *playlist.Programme) {
 func (k *Kiosk) tend(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
+	k.ensureIndex(ctx)
+	kept := time.Now()
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if damaged, err := k.media.Verify(4 << 20); damaged != "" || err != nil {
-			k.problem("media", fmt.Sprintf("file %.12s… was damaged and was set aside", damaged))
+		damaged, err := k.media.Verify(4 << 20)
+		if err != nil {
+			k.problem("media check", err.Error())
+		}
+		if damaged != "" {
+			k.problem("media", fmt.Sprintf("file %.12s… was damaged or gone; what is left of it was set aside", damaged))
 			k.mu.Lock()
 			k.composer.Forget()
 			k.mu.Unlock()
 			k.Nudge()
 		}
 		if n%12 == 0 {
-			k.keep(ctx)
+			now := time.Now()
+			k.keep(ctx, now.Sub(kept))
+			kept = now
 		}
 	}
 }
 
+// ensureIndex makes the active edition's search index if it is missing or
+// damaged: it can be rebuilt at any time.
+func (k *Kiosk) ensureIndex(ctx context.Context) {
+	k.mu.Lock()
+	id := ""
+	if k.edition != nil {
+		id = k.edition.ID
+	}
+	k.mu.Unlock()
+	if id == "" {
+		return
+	}
+	e, err := store.OpenEdition(ctx, k.cfg.Dir, id)
+	if err == nil {
+		err = errors.Join(store.EnsureIndex(ctx, e), e.Close())
+	}
+	if err != nil {
+		k.problem("search index", err.Error())
+	}
+}
+
 // keep persists, once a minute, what a restart must know.
-func (k *Kiosk) keep(ctx context.Context) {
+func (k *Kiosk) keep(ctx context.Context, passed time.Duration) {
 	text := ""
 	if err := store.Writable(k.cfg.Dir); err != nil {
 		text = err.Error()
@@ -265,19 +294,17 @@ func (k *Kiosk) keep(ctx context.Context) {
 		text = err.Error()
 	}
 	k.problem("proof of play", text)
-	if trusted, _ := k.clock.Trusted(); trusted {
-		return
+	k.ageNotices(ctx, passed)
+}
+
+// ageNotices keeps what remains of every notice, for a start without a clock.
+func (k *Kiosk) ageNotices(ctx context.Context, passed time.Duration) {
+	trusted, _ := k.clock.Trusted()
+	text := ""
+	if err := k.state.AgeNotices(ctx, passed, k.clock.Now(), trusted); err != nil {
+		text = err.Error()
 	}
-	kept, err := k.state.Notices(ctx)
-	if err != nil || len(kept) == 0 {
-		return
-	}
-	for i := range kept {
-		kept[i].Remaining = max(0, kept[i].Remaining-time.Minute)
-	}
-	if err := k.state.KeepNotices(ctx, kept); err != nil {
-		k.problem("notices", err.Error())
-	}
+	k.problem("notices", text)
 }
 
 // Quit asks every child to end, and ends those that do not within two seconds.
@@ -289,7 +316,7 @@ func (k *Kiosk) Quit() {
 			s.child.Retire()
 		}
 		if s.conn != nil {
-			k.send(s.conn, link.Message{Kind: link.Quit})
+			s.conn.Post(link.Message{Kind: link.Quit})
 		}
 		if s.child != nil {
 			children = append(children, s.child)

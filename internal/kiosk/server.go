@@ -105,37 +105,35 @@ func (k *Kiosk) answer(c *link.Conn) {
 	if err != nil {
 		return
 	}
-	k.send(c, link.Message{Kind: link.Answer, Body: body})
-}
-
-// send sends a message; a child that does not read is ended by its beat.
-func (k *Kiosk) send(c *link.Conn, m link.Message) {
-	if err := c.Send(m); err != nil {
-		k.cfg.Log.Debug("Send failed", "kind", string(m.Kind), "err", err)
+	if err := c.Send(link.Message{Kind: link.Answer, Body: body}); err != nil {
+		k.cfg.Log.Debug("Answer failed", "err", err)
 	}
 }
 
 func (k *Kiosk) serveStage(c *link.Conn, hello link.Message) {
+	k.endShowings(hello)
+	kept := k.latest(hello.Display)
 	k.mu.Lock()
 	s := k.screens[hello.Display]
 	if s == nil {
 		resolved := k.resolved
 		k.mu.Unlock()
 		if resolved { // before that nobody knows which displays are ours: it asks again
-			k.send(c, link.Message{Kind: link.Quit})
+			_ = c.Send(link.Message{Kind: link.Quit}) // if it has gone, all the better
 		}
 		return
 	}
-	s.conn = c
+	if s.conn != nil && s.pid != hello.PID {
+		// A stage whose process number was lost, by a full disk most likely,
+		// would play beside the new one for ever.
+		s.conn.Post(link.Message{Kind: link.Quit})
+	}
+	s.conn, s.pid = c, hello.PID
 	if s.child != nil {
 		s.child.Hello(hello.PID)
 	}
-	if s.pid != hello.PID {
-		k.closeShowings(s)
-		s.pid = hello.PID
-	}
 	if s.prog != nil && hello.Sequence != s.prog.Sequence {
-		k.send(c, link.Message{Kind: link.Programme, Programme: k.refreshed(s)})
+		c.Post(link.Message{Kind: link.Programme, Programme: refreshed(s.prog, kept)})
 	}
 	k.mu.Unlock()
 	for {
@@ -155,35 +153,56 @@ func (k *Kiosk) serveStage(c *link.Conn, hello link.Message) {
 	}
 }
 
+// endShowings proves what the stage before the one that greets showed.
+func (k *Kiosk) endShowings(hello link.Message) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.screens[hello.Display]; s != nil && s.pid != hello.PID {
+		k.closeShowings(s)
+	}
+}
+
+// deadly is how often a stage may end on one item before the item is passed
+// over: else one bad file would keep a screen dark for ever.
+const deadly = 2
+
 // closeShowings proves what an earlier stage showed until it ended: its last
 // sign of life is the latest instant that is known.
 func (k *Kiosk) closeShowings(s *screen) {
+	k.sound.silence(s.display.ID)
 	for zone, show := range s.showing {
 		ended := *show
 		ended.EndMono = max(s.beat.At, ended.StartMono)
 		ended.End = ended.Start.Add(time.Duration(ended.EndMono - ended.StartMono))
-		ended.Position = nil
+		s.deaths[show.Item]++
+		if s.deaths[show.Item] < deadly {
+			ended.Position = nil // it is shown again, from its start
+		} else if ended.Position != nil {
+			k.keepFault("stage "+string(s.display.ID), fmt.Sprintf("the stage ended %d times while it showed %s, which is passed over", s.deaths[show.Item], show.Item))
+		}
 		k.proof.Ended(s.display.ID, link.Message{Kind: link.Ended, Showing: &ended, Reason: "stage ended"})
 		delete(s.showing, zone)
 	}
 }
 
-// refreshed is the programme with positions as they stand now: a stage that
-// was started again goes on where the last one was.
-func (k *Kiosk) refreshed(s *screen) *playlist.Programme {
+// latest reads positions as they stand now: a stage that was started again goes
+// on where the last one was.
+func (k *Kiosk) latest(display playlist.ID) Kept {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	k.proof.Flush(ctx)
-	p := *s.prog
-	if positions, err := k.state.Positions(ctx, s.display.ID); err == nil {
-		p.Positions = positions
+	return k.keptOf(ctx, display)
+}
+
+func refreshed(prog *playlist.Programme, kept Kept) *playlist.Programme {
+	p := *prog
+	if kept.Positions != nil {
+		p.Positions = kept.Positions
 	}
-	if left, err := k.state.MandatoryLeft(ctx, s.display.ID); err == nil {
-		p.Mandatory = slices.Clone(p.Mandatory)
-		for i, m := range p.Mandatory {
-			if ms, ok := left[m.ID]; ok {
-				p.Mandatory[i].DueIn = ms
-			}
+	p.Mandatory = slices.Clone(p.Mandatory)
+	for i, m := range p.Mandatory {
+		if ms, ok := kept.Left[m.ID]; ok {
+			p.Mandatory[i].DueIn = ms
 		}
 	}
 	return &p
@@ -191,6 +210,9 @@ func (k *Kiosk) refreshed(s *screen) *playlist.Programme {
 
 // hear takes in what a stage says.
 func (k *Kiosk) hear(s *screen, m link.Message) {
+	if m.Showing == nil && (m.Kind == link.Shown || m.Kind == link.Ended || m.Kind == link.Cancelled || m.Kind == link.Upcoming) {
+		return
+	}
 	switch m.Kind {
 	case link.Beat:
 		if s.child != nil {
@@ -206,18 +228,15 @@ func (k *Kiosk) hear(s *screen, m link.Message) {
 		k.mu.Lock()
 		s.showing[m.Showing.Zone] = m.Showing
 		k.mu.Unlock()
-		if m.Reason != "still" {
-			k.sound.shown(s.display.ID, m)
-		}
+		k.sound.shown(s.display.ID, m)
 	case link.Cancelled:
-		if m.Showing != nil {
-			k.sound.ended(s.display.ID, m)
-		}
+		k.sound.ended(s.display.ID, m)
 	case link.Ended:
 		k.mu.Lock()
 		if now := s.showing[m.Showing.Zone]; now != nil && now.ID == m.Showing.ID {
 			delete(s.showing, m.Showing.Zone)
 		}
+		delete(s.deaths, m.Showing.Item)
 		k.mu.Unlock()
 		k.proof.Ended(s.display.ID, m)
 		k.sound.ended(s.display.ID, m)
@@ -232,6 +251,10 @@ const maxFaultsKept = 100
 func (k *Kiosk) fault(from, text string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.keepFault(from, text)
+}
+
+func (k *Kiosk) keepFault(from, text string) {
 	if len(text) > 500 {
 		text = text[:500] + "…"
 	}

@@ -54,7 +54,7 @@ func (d *soundDesk) Serve(ctx context.Context) error {
 
 func (d *soundDesk) send(m link.Message) {
 	if d.conn != nil {
-		d.k.send(d.conn, m)
+		d.conn.Post(m)
 	}
 }
 
@@ -69,16 +69,12 @@ func (d *soundDesk) serve(c *link.Conn, hello link.Message) {
 	if d.level >= 0 {
 		d.send(link.Message{Kind: link.Gain, Level: d.level})
 	}
-	now := link.Mono()
 	for id, m := range d.playing {
 		if strings.HasPrefix(id, "music-") {
 			delete(d.playing, id)
 			continue
 		}
-		resumed := m
-		resumed.Kind, resumed.From = link.Prepare, max(0, (now-m.At)/1e6)+1500
-		d.send(resumed)
-		d.send(link.Message{Kind: link.Start, ID: id, At: m.At + resumed.From*1e6})
+		d.catchUp(id, m)
 	}
 	d.misses = 0
 	d.nextSong(0)
@@ -130,15 +126,23 @@ func voiceID(display playlist.ID, s *link.Showing) string { return string(displa
 
 // upcoming prepares a showing's sound and lets it begin when it was promised.
 func (d *soundDesk) upcoming(display playlist.ID, m link.Message) {
-	if m.Showing == nil || m.Showing.Sound == "" {
+	if m.Showing.Sound == "" || stale(m) {
 		return
 	}
 	d.begin(voiceID(display, m.Showing), m.Showing.Sound, "speech", m.At)
 }
 
 // shown corrects the start to when the picture really came.
+//
+// A stage that plays on while kiosk was started again says what is still on
+// the screen: its sound is taken up where the picture stands.
 func (d *soundDesk) shown(display playlist.ID, m link.Message) {
-	if m.Showing == nil || m.Showing.Sound == "" {
+	still := m.Reason == "still"
+	if m.Showing.Sound == "" || !still && stale(m) {
+		return
+	}
+	if still {
+		d.resume(voiceID(display, m.Showing), m.Showing)
 		return
 	}
 	d.mu.Lock()
@@ -153,6 +157,42 @@ func (d *soundDesk) shown(display playlist.ID, m link.Message) {
 	d.mu.Unlock()
 	if !known {
 		d.begin(id, m.Showing.Sound, "speech", m.At)
+	}
+}
+
+// stale tells what a stage says of long ago: it kept its words while kiosk was
+// away. A burst of old sounds would be decoded beside the running picture.
+func stale(m link.Message) bool { return link.Mono()-m.At > int64(5*time.Second) }
+
+func (d *soundDesk) resume(id string, s *link.Showing) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.playing[id]; known {
+		return
+	}
+	m := link.Message{Kind: link.Prepare, ID: id, Path: s.Sound, Bus: "speech", At: s.StartMono}
+	d.playing[id] = m
+	d.catchUp(id, m)
+}
+
+// catchUp starts a voice in the middle, where its picture will stand when the
+// decoder is ready.
+func (d *soundDesk) catchUp(id string, m link.Message) {
+	resumed := m
+	resumed.From = max(0, (link.Mono()-m.At)/1e6) + 1500
+	d.send(resumed)
+	d.send(link.Message{Kind: link.Start, ID: id, At: m.At + resumed.From*1e6})
+}
+
+// silence ends the voices of a display whose stage has gone.
+func (d *soundDesk) silence(display playlist.ID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id := range d.playing {
+		if strings.HasPrefix(id, string(display)+"/") {
+			delete(d.playing, id)
+			d.send(link.Message{Kind: link.Stop, ID: id})
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ package supervise
 
 import (
 	"context"
+	"cotmoc/internal/atomicfile"
 	"errors"
 	"fmt"
 	"os"
@@ -209,7 +210,7 @@ func (c *Child) start() (<-chan struct{}, error) {
 	c.mu.Lock()
 	c.pid, c.started, c.lastBeat, c.hello = cmd.Process.Pid, time.Now(), time.Time{}, time.Time{}
 	c.mu.Unlock()
-	if err := os.WriteFile(c.pidFile(), []byte(strconv.Itoa(cmd.Process.Pid)+"\n"), 0o644); err != nil {
+	if err := atomicfile.Write(c.pidFile(), []byte(strconv.Itoa(cmd.Process.Pid)+"\n"), 0o644); err != nil {
 		c.note(fmt.Sprintf("note the process number: %v", err))
 	}
 	exited := make(chan struct{})

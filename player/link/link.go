@@ -102,13 +102,47 @@ const maxLine = 64 << 20
 
 // Conn sends and receives messages. Send may be called by several goroutines.
 type Conn struct {
-	c  net.Conn
-	r  *bufio.Reader
-	mu sync.Mutex
+	c    net.Conn
+	r    *bufio.Reader
+	mu   sync.Mutex
+	post sync.Once
+	out  chan Message
+	done chan struct{}
+	shut sync.Once
 }
 
+// maxPosted bounds what waits for a peer that reads slowly.
+const maxPosted = 1000
+
 // NewConn wraps an open connection.
-func NewConn(c net.Conn) *Conn { return &Conn{c: c, r: bufio.NewReaderSize(c, 64<<10)} }
+func NewConn(c net.Conn) *Conn {
+	return &Conn{c: c, r: bufio.NewReaderSize(c, 64<<10), out: make(chan Message, maxPosted), done: make(chan struct{})}
+}
+
+// Post sends a message beside the caller, in order, and never blocks: whoever
+// holds a lock must not wait for a peer that does not read. A peer that lets
+// too much wait is cut off; it connects again and is told anew.
+func (c *Conn) Post(m Message) {
+	c.post.Do(func() {
+		go func() { // ends with the connection
+			for {
+				select {
+				case <-c.done:
+					return
+				case m := <-c.out:
+					if c.Send(m) != nil {
+						return
+					}
+				}
+			}
+		}()
+	})
+	select {
+	case c.out <- m:
+	default:
+		c.Close()
+	}
+}
 
 // Send writes one message. A peer that does not read for five seconds is gone.
 func (c *Conn) Send(m Message) error {
@@ -122,6 +156,9 @@ func (c *Conn) Send(m Message) error {
 		return fmt.Errorf("send %s: %w", m.Kind, err)
 	}
 	if _, err := c.c.Write(append(line, '\n')); err != nil {
+		// Half a line may be out: nothing after it could be read. The peer
+		// connects again, and is told anew what it must know.
+		c.Close()
 		return fmt.Errorf("send %s: %w", m.Kind, err)
 	}
 	return nil
@@ -154,5 +191,11 @@ func (c *Conn) Receive() (Message, error) {
 	return m, nil
 }
 
-// Close closes the connection.
-func (c *Conn) Close() error { return c.c.Close() }
+// Close closes the connection. It may be called more than once.
+func (c *Conn) Close() (err error) {
+	c.shut.Do(func() {
+		close(c.done)
+		err = c.c.Close()
+	})
+	return err
+}

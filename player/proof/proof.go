@@ -32,6 +32,7 @@ type Log struct {
 	to   Writer
 	boot string
 
+	writing sync.Mutex // one batch at a time: an older one that fails must not come after a newer
 	mu      sync.Mutex
 	batch   store.Batch
 	lost    int
@@ -65,6 +66,7 @@ func (l *Log) Ended(display playlist.ID, m link.Message) {
 		Mandatory: s.Mandatory, LateMS: s.LateMS, Start: s.Start, End: s.End, StartMono: s.StartMono, EndMono: s.EndMono,
 		Trusted: s.Trusted, Reason: m.Reason,
 	})
+	l.bound() // a write may hang
 	if s.Position != nil && s.Playlist != "" {
 		if l.batch.Positions == nil {
 			l.batch.Positions = map[playlist.ID]map[playlist.ID]playlist.Position{}
@@ -112,6 +114,8 @@ func (l *Log) Serve(ctx context.Context) error {
 
 // Flush writes what waits. What cannot be written waits on.
 func (l *Log) Flush(ctx context.Context) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	l.mu.Lock()
 	batch := l.batch
 	l.batch = store.Batch{}
@@ -127,13 +131,17 @@ func (l *Log) Flush(ctx context.Context) {
 		return
 	}
 	l.batch.Plays = append(batch.Plays, l.batch.Plays...)
+	l.bound()
+	// Newer positions and times left win over those that failed.
+	l.batch.Positions = merged(batch.Positions, l.batch.Positions)
+	l.batch.Mandatory = merged(batch.Mandatory, l.batch.Mandatory)
+}
+
+func (l *Log) bound() {
 	if over := len(l.batch.Plays) - maxRows; over > 0 {
 		l.batch.Plays = l.batch.Plays[over:]
 		l.lost += over
 	}
-	// Newer positions and times left win over those that failed.
-	l.batch.Positions = merged(batch.Positions, l.batch.Positions)
-	l.batch.Mandatory = merged(batch.Mandatory, l.batch.Mandatory)
 }
 
 func merged[V any](older, newer map[playlist.ID]map[playlist.ID]V) map[playlist.ID]map[playlist.ID]V {
@@ -157,6 +165,9 @@ func (l *Log) Health() error {
 	defer l.mu.Unlock()
 	if l.lastErr != nil {
 		return fmt.Errorf("proof of play waits in memory (%d rows, %d lost): %w", len(l.batch.Plays), l.lost, l.lastErr)
+	}
+	if l.lost > 0 {
+		return fmt.Errorf("%d rows of proof of play were lost while the disk took no writes", l.lost)
 	}
 	return nil
 }

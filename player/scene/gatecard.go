@@ -112,7 +112,7 @@ func (c *canvas) status(card Card, r image.Rectangle) {
 	f, known := card.fact(playlist.FactHours)
 	switch {
 	case !known || !card.Trusted:
-	case f.Stale(card.Now):
+	case f.Stale(at(card.Now, card.Zone)):
 		detail = words.In(lang, "stale")
 	default:
 		open, _, next := f.OpenAt(card.Now)
@@ -211,7 +211,7 @@ func (c *canvas) facts(card Card, r image.Rectangle) {
 		vlang := card.Lang
 		if f, ok := card.fact(row.kind); ok {
 			switch {
-			case card.Trusted && f.Stale(card.Now):
+			case card.Trusted && f.Stale(at(card.Now, card.Zone)):
 				value = words.In(lang, "stale")
 			case row.kind == playlist.FactHours && len(f.Value) == 0:
 				value, col = hoursText(f, card), White

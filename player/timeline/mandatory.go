@@ -67,8 +67,9 @@ func (d *Duties) Due(ahead time.Duration, now time.Time, playing playlist.ID) (c
 	cue.Mandatory = d.musts[best].ID
 	if !ok {
 		d.musts[best].since = 0 // cannot be shown: try again after its interval
+		return Cue{}, 0, false
 	}
-	return cue, late, ok
+	return cue, late, true
 }
 
 // Ended starts an item's interval anew.

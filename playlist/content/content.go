@@ -21,7 +21,7 @@ import (
 )
 
 // maxJSON bounds content.json.
-const maxJSON = 512 << 20
+const maxJSON = 128 << 20
 
 // Folder is a content folder that was read and checked.
 type Folder struct {

@@ -50,7 +50,7 @@ func TestAGoodFolderIsTakenIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	store, err := media.Open(t.TempDir(), 0)
+	store := media.Open(t.TempDir(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestWrongHashIsFoundWhileCopying(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	store, err := media.Open(t.TempDir(), 0)
+	store := media.Open(t.TempDir(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,40 +43,53 @@ type Store struct {
 	total   int64
 	rehash  rehash
 	damaged []playlist.Hash
+	problem error
 }
 
-// Open opens a folder and removes what a power cut left half written.
-func Open(dir string, quota int64) (*Store, error) {
-	s := &Store{dir: dir, quota: quota, spare: reserveOf(filepath.Dir(dir)), free: freeBytes, present: map[playlist.Hash]int64{}}
+// Open opens a folder for the process that alone writes it, and removes what a
+// power cut left half written. A folder that cannot be read, in part or at
+// all, is no reason to stay dark: see Problem.
+func Open(dir string, quota int64) *Store {
+	s := OpenReadOnly(dir)
+	s.quota = quota
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return s, nil // a disk that takes no folder holds no files: the caller says that it is full or read-only
+		s.problem = fmt.Errorf("media folder: %w", err)
 	}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		name := playlist.Hash(d.Name())
-		if name.Check("") != nil || filepath.Base(filepath.Dir(path)) == "damaged" {
-			if strings.HasSuffix(d.Name(), ".part") {
-				_ = os.Remove(path) // a read-only disk keeps it; it is never taken for a file
-			}
-			return nil
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		if info.Mode().IsRegular() {
-			s.present[name] = info.Size()
-			s.total += info.Size()
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("media folder: %w", err)
+	parts, _ := filepath.Glob(filepath.Join(dir, "*", "*.part"))
+	for _, path := range parts {
+		_ = os.Remove(path) // a read-only disk keeps it; it is never taken for a file
 	}
-	return s, nil
+	return s
 }
+
+// OpenReadOnly looks at a folder that another process may be writing.
+func OpenReadOnly(dir string) *Store {
+	s := &Store{dir: dir, spare: reserveOf(filepath.Dir(dir)), free: freeBytes, present: map[playlist.Hash]int64{}}
+	// Begin anywhere: a machine that is switched off every night must not
+	// check the same first files for ever.
+	s.rehash.last = playlist.Hash(fmt.Sprintf("%02x", rand.IntN(256)))
+	for n := range 256 {
+		prefix := fmt.Sprintf("%02x", n)
+		entries, err := os.ReadDir(filepath.Join(dir, prefix))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			s.problem = fmt.Errorf("media folder: %w", err)
+		}
+		for _, e := range entries {
+			name := playlist.Hash(e.Name())
+			if name.Check("") != nil || string(name[:2]) != prefix {
+				continue
+			}
+			if info, err := e.Info(); err == nil && info.Mode().IsRegular() { // else it went away meanwhile
+				s.present[name] = info.Size()
+				s.total += info.Size()
+			}
+		}
+	}
+	return s
+}
+
+// Problem is what kept a part of the folder from being read at opening, or nil.
+func (s *Store) Problem() error { return s.problem }
 
 // Path is where a file is, or would be.
 func (s *Store) Path(h playlist.Hash) string {
@@ -107,14 +120,14 @@ func (s *Store) Put(m playlist.Media, r io.Reader) (err error) {
 		return err
 	}
 	path := s.Path(m.SHA256)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("media folder: %w", err)
+	if err := s.makeFolder(filepath.Dir(path)); err != nil {
+		return err
 	}
-	part := path + ".part"
-	f, err := os.Create(part)
+	f, err := os.CreateTemp(filepath.Dir(path), string(m.SHA256[:8])+"-*.part") // two may bring the same file
 	if err != nil {
 		return fmt.Errorf("store a file: %w", err)
 	}
+	part := f.Name()
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.Close(), os.Remove(part))
@@ -139,9 +152,22 @@ func (s *Store) Put(m playlist.Media, r io.Reader) (err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.present[m.SHA256] = n
-	s.total += n
+	if _, twice := s.present[m.SHA256]; !twice {
+		s.present[m.SHA256] = n
+		s.total += n
+	}
 	return nil
+}
+
+// makeFolder makes a file's folder so that it outlives a power cut.
+func (s *Store) makeFolder(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("media folder: %w", err)
+	}
+	return atomicfile.SyncDir(filepath.Dir(dir))
 }
 
 func (s *Store) room(bytes int64) error {
@@ -162,7 +188,8 @@ func (s *Store) room(bytes int64) error {
 }
 
 // Collect removes files that keep does not name, until need more bytes fit
-// into quota and disk. With need 0 nothing is removed while there is room.
+// into quota and disk, the longest unused first. With need 0 nothing is removed
+// while there is room; where nothing that may go would help, nothing goes.
 func (s *Store) Collect(keep map[playlist.Hash]bool, need int64) (removed int64, err error) {
 	type file struct {
 		hash playlist.Hash
@@ -171,6 +198,7 @@ func (s *Store) Collect(keep map[playlist.Hash]bool, need int64) (removed int64,
 	}
 	s.mu.Lock()
 	var idle []file
+	var idleBytes int64
 	for h, size := range s.present {
 		if !keep[h] {
 			f := file{hash: h, size: size}
@@ -178,9 +206,19 @@ func (s *Store) Collect(keep map[playlist.Hash]bool, need int64) (removed int64,
 				f.used = info.ModTime()
 			}
 			idle = append(idle, f)
+			idleBytes += size
 		}
 	}
+	total := s.total
 	s.mu.Unlock()
+	if s.quota > 0 && total+need-idleBytes > s.quota {
+		return 0, fmt.Errorf("%w: %d bytes beyond the quota even without what may go", ErrNoRoom, total+need-idleBytes-s.quota)
+	}
+	if free, err := s.free(s.dir); err != nil {
+		return 0, err
+	} else if free+idleBytes-need < s.spare {
+		return 0, fmt.Errorf("%w: %d MB are free, %d MB may go, %d MB must stay free", ErrNoRoom, free>>20, idleBytes>>20, s.spare>>20)
+	}
 	slices.SortFunc(idle, func(a, b file) int { return a.used.Compare(b.used) })
 	for _, f := range idle {
 		if s.room(need) == nil {

@@ -22,8 +22,8 @@ func file(text string) (playlist.Media, *strings.Reader) {
 
 func open(t *testing.T, dir string, quota int64) *Store {
 	t.Helper()
-	s, err := Open(dir, quota)
-	if err != nil {
+	s := Open(dir, quota)
+	if err := s.Problem(); err != nil {
 		t.Fatal(err)
 	}
 	s.free = func(string) (int64, error) { return 1 << 40, nil }
@@ -160,7 +160,7 @@ func TestCollectTakesOnlyWhatNobodyKeepsAndOnlyWhenNeeded(t *testing.T) {
 	if n, err := s.Collect(keep, 10); err != nil || n != 10 || s.Has(old) || !s.Has(young) {
 		t.Errorf("for 10 bytes: removed %d, %v", n, err)
 	}
-	if _, err := s.Collect(keep, 1000); err != nil || !s.Has(kept) || s.Has(young) {
+	if _, err := s.Collect(keep, 1000); !errors.Is(err, ErrNoRoom) || !s.Has(kept) || !s.Has(young) {
 		t.Errorf("for too much: kept %v, young %v, %v", s.Has(kept), s.Has(young), err)
 	}
 }

@@ -23,12 +23,16 @@ type rehash struct {
 }
 
 // Verify hashes the next slice of at most budget bytes, file after file, for
-// ever. A damaged file is moved away and returned: it is no longer present.
+// ever. A file that is damaged, or gone behind our back, is no longer present
+// and is returned; an error means that a file could not be read this time.
 func (s *Store) Verify(budget int64) (damaged playlist.Hash, err error) {
-	for budget > 0 {
+	// Opening costs too: many small files are a slice as well.
+	for opened := 0; budget > 0 && opened < 64; {
 		if s.rehash.file == nil {
-			if !s.nextFile() {
-				return "", nil
+			opened++
+			gone, err := s.nextFile()
+			if gone != "" || err != nil || s.rehash.file == nil {
+				return gone, err
 			}
 		}
 		n, err := io.CopyN(s.rehash.sum, s.rehash.file, budget)
@@ -46,10 +50,11 @@ func (s *Store) Verify(budget int64) (damaged playlist.Hash, err error) {
 	return "", nil
 }
 
-func (s *Store) nextFile() bool {
+// nextFile opens the file after the last one; none if there are no files.
+func (s *Store) nextFile() (gone playlist.Hash, err error) {
 	all := s.All()
 	if len(all) == 0 {
-		return false
+		return "", nil
 	}
 	next := all[0]
 	for _, h := range all {
@@ -60,13 +65,19 @@ func (s *Store) nextFile() bool {
 	}
 	s.rehash.last, s.rehash.sum = next, sha256.New()
 	f, err := os.Open(s.Path(next))
-	if err != nil { // gone behind our back
+	if errors.Is(err, os.ErrNotExist) {
 		s.forget(next)
-		return false
+		return next, nil
+	}
+	if err != nil { // out of descriptors, or a bad sector: asked again next time round
+		return "", fmt.Errorf("check a file: %w", err)
 	}
 	s.rehash.file = f
-	return true
+	return "", nil
 }
+
+// keptDamaged is how many damaged files are kept for whoever wants to know why.
+const keptDamaged = 4
 
 func (s *Store) setAside(h playlist.Hash) error {
 	s.forget(h)
@@ -82,29 +93,45 @@ func (s *Store) setAside(h playlist.Hash) error {
 	if err := os.Rename(s.Path(h), filepath.Join(dir, string(h))); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("set a damaged file aside: %w", err)
 	}
+	kept, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("set a damaged file aside: %w", err)
+	}
+	for _, e := range kept {
+		if len(kept) > keptDamaged && e.Name() != string(h) {
+			kept = kept[:len(kept)-1]
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("remove an old damaged file: %w", err)
+			}
+		}
+	}
 	return nil
 }
 
-// VerifyAll hashes every file now and returns the damaged ones. progress is
-// called after each file.
-func (s *Store) VerifyAll(progress func(done, all int)) (damaged []playlist.Hash, err error) {
+// VerifyAll hashes every file now and returns the damaged ones, those that
+// cannot be read among them. progress is called after each file.
+func (s *Store) VerifyAll(progress func(done, all int)) (damaged []playlist.Hash) {
 	all := s.All()
 	for i, h := range all {
-		f, err := os.Open(s.Path(h))
-		if err != nil {
-			return damaged, fmt.Errorf("verify: %w", err)
-		}
-		sum := sha256.New()
-		_, copyErr := io.Copy(sum, f)
-		if err := f.Close(); err != nil {
-			return damaged, fmt.Errorf("verify: %w", err)
-		}
-		if copyErr != nil || playlist.Hash(hex.EncodeToString(sum.Sum(nil))) != h {
+		if got, err := hashFile(s.Path(h)); err != nil || got != h {
 			damaged = append(damaged, h)
 		}
 		progress(i+1, len(all))
 	}
-	return damaged, nil
+	return damaged
+}
+
+func hashFile(path string) (playlist.Hash, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("verify: %w", err)
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", fmt.Errorf("verify: %w", err)
+	}
+	return playlist.Hash(hex.EncodeToString(sum.Sum(nil))), nil
 }
 
 func freeBytes(dir string) (int64, error) {

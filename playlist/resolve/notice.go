@@ -10,6 +10,9 @@ import (
 // window returns when n shows, before any cancelling.
 func (q Question) window(n Notice) Span {
 	if q.Untrusted {
+		if n.Spent {
+			return Span{End: q.At}
+		}
 		left := n.Remaining
 		if left <= 0 {
 			left = n.Ends.Sub(n.Starts)

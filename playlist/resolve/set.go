@@ -60,6 +60,7 @@ type Question struct {
 type Notice struct {
 	playlist.Notice
 	Remaining time.Duration
+	Spent     bool // its time is over; what it cancels stays cancelled
 }
 
 // Rule names the rule by which a schedule lost.
@@ -251,7 +252,12 @@ func (set *Set) leads(z zone, c *schedule, won *contender, t time.Time) bool {
 }
 
 // firstLead returns c's first start in [from, limit) at which it leads.
+// It looks as far as a rule must look for its next start, and no further: two
+// rules that always start together would be searched for ever.
 func (set *Set) firstLead(z zone, c *schedule, won *contender, from, limit time.Time) (time.Time, bool) {
+	if far := from.AddDate(0, 0, int(horizon)); limit.IsZero() || far.Before(limit) {
+		limit = far
+	}
 	for {
 		t, ok := c.next(z, from, limit)
 		if !ok {

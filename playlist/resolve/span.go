@@ -129,9 +129,11 @@ func (set *Set) expand(all []stretch, c *schedule, w Span) []stretch {
 		return all
 	}
 	z := zoneAt(set.loc, w.Start)
+	base := len(all)
 	add := func(start time.Time) {
-		// Starts come in order: this one ends the one before, if that is c's.
-		if n := len(all) - 1; n >= 0 && all[n].c == c && start.Before(all[n].End) {
+		// Starts come in order: this one ends the one before, if that is c's
+		// and of this window.
+		if n := len(all) - 1; n >= base && start.Before(all[n].End) {
 			all[n].End = start
 		}
 		if p, ok := cut(Span{start, start.Add(c.lasts)}, w); ok {

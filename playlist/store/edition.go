@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"cotmoc/internal/atomicfile"
 	"cotmoc/playlist"
@@ -32,17 +33,21 @@ PRAGMA user_version = 1;`
 func editionPath(dir, id string) string { return filepath.Join(dir, "editions", id+".db") }
 
 // WriteEdition writes a checked set of rows as catalogue file ID, with its
-// full-text index, and flushes both. An edition that is there already is left.
+// full-text index, and flushes both. An edition that is there already and whole
+// is left; a damaged one is written anew.
 func WriteEdition(ctx context.Context, dir, id string, rows playlist.Rows) error {
 	if err := playlist.ID(id).Check("edition"); err != nil {
 		return err
 	}
 	path := editionPath(dir, id)
-	if _, err := os.Stat(path); err == nil {
-		return nil
+	if e, err := OpenEdition(ctx, dir, id); err == nil {
+		return errors.Join(EnsureIndex(ctx, e), e.Close())
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("make the editions folder: %w", err)
+	}
+	if err := atomicfile.SyncDir(dir); err != nil {
+		return err
 	}
 	part := path + ".part"
 	for _, old := range []string{part, part + "-wal", part + "-shm", part + "-journal"} {
@@ -122,7 +127,12 @@ func (w *rowWriter) all(r playlist.Rows) {
 		}
 		w.put("version", x.ID, x.Item, x)
 	}
-	for _, x := range r.Media {
+	seen := map[playlist.Hash]bool{}
+	for _, x := range r.Media { // two paths of a folder may hold the same bytes
+		if seen[x.SHA256] {
+			continue
+		}
+		seen[x.SHA256] = true
 		w.put("media", playlist.ID(x.SHA256), "", x)
 	}
 	for _, x := range r.Facts {
@@ -154,14 +164,27 @@ func OpenEdition(ctx context.Context, dir, id string) (*Edition, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("edition %s: %w", id, err)
 	}
-	db, err := openDB(path, true)
+	db, err := openDB(path, immutable)
 	if err != nil {
 		return nil, err
 	}
-	if err := check(ctx, db); err != nil {
+	if err := errors.Join(check(ctx, db), ours(ctx, db)); err != nil {
 		return nil, errors.Join(fmt.Errorf("edition %s: %w", id, err), db.Close())
 	}
 	return &Edition{ID: id, db: db, dir: dir}, nil
+}
+
+// ours says whether the file is a catalogue at all: an empty file is a whole
+// database to SQLite.
+func ours(ctx context.Context, db *sql.DB) error {
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return fmt.Errorf("read its version: %w", err)
+	}
+	if version != 1 {
+		return fmt.Errorf("%w: it is no catalogue of version 1", ErrDamaged)
+	}
+	return nil
 }
 
 // Close closes the file.
@@ -273,12 +296,33 @@ func (e *Edition) Media(ctx context.Context) ([]playlist.Media, error) {
 	return rowsOf[playlist.Media](ctx, e, "media", "")
 }
 
+// sweepLeftovers removes what a power cut left: half-written files, and an
+// index whose catalogue never came.
+func sweepLeftovers(dir string) error {
+	left, _ := filepath.Glob(filepath.Join(dir, "editions", "*.part*"))
+	indexes, _ := filepath.Glob(filepath.Join(dir, "editions", "*.fts.db"))
+	for _, path := range indexes {
+		if _, err := os.Stat(strings.TrimSuffix(path, ".fts.db") + ".db"); errors.Is(err, os.ErrNotExist) {
+			left = append(left, path)
+		}
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove a leftover: %w", err)
+		}
+	}
+	return nil
+}
+
 // Prune removes catalogue files beyond the kept ones. keep are never removed;
 // of the others the newest stay.
 func Prune(dir string, keep ...string) error {
 	found, err := filepath.Glob(filepath.Join(dir, "editions", "*.db"))
 	if err != nil {
 		return fmt.Errorf("list editions: %w", err)
+	}
+	if err := sweepLeftovers(dir); err != nil {
+		return err
 	}
 	type file struct {
 		id  string

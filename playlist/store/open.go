@@ -17,14 +17,25 @@ import (
 // ErrDamaged is wrapped by errors about a file that SQLite cannot trust.
 var ErrDamaged = errors.New("the database file is damaged")
 
-// openDB opens a SQLite file with one connection. Readers get immutable=1: the
-// file is never written while it is open.
-func openDB(path string, readOnly bool) (*sql.DB, error) {
+// access is how a SQLite file is opened.
+type access int
+
+const (
+	writer    access = iota // the one process that writes it
+	beside                  // reads while the writer writes
+	immutable               // nobody writes it while it is open
+)
+
+// openDB opens a SQLite file with one connection.
+func openDB(path string, mode access) (*sql.DB, error) {
 	q := url.Values{"_foreign_keys": {"on"}, "_busy_timeout": {"5000"}}
-	if readOnly {
+	switch mode {
+	case beside:
+		q.Set("mode", "ro")
+	case immutable:
 		q.Set("mode", "ro")
 		q.Set("immutable", "1")
-	} else {
+	default:
 		q.Set("_journal_mode", "WAL")
 		q.Set("_synchronous", "FULL")
 		q.Set("_txlock", "immediate")

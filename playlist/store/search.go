@@ -26,6 +26,37 @@ CREATE VIRTUAL TABLE words USING fts5(exact, folded, content='', contentless_del
   tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'");
 CREATE TABLE documents (rowid INTEGER PRIMARY KEY, item TEXT NOT NULL, version TEXT NOT NULL, language TEXT NOT NULL, title TEXT NOT NULL) STRICT;`
 
+// EnsureIndex makes the edition's index if it is missing or damaged.
+func EnsureIndex(ctx context.Context, e *Edition) error {
+	path := indexPath(e.dir, e.ID)
+	if _, err := os.Stat(path); err == nil {
+		db, err := openDB(path, immutable)
+		if err == nil {
+			err = errors.Join(check(ctx, db), db.Close())
+		}
+		if err == nil {
+			return nil
+		}
+	}
+	items, err1 := rowsOf[playlist.Item](ctx, e, "item", "")
+	versions, err2 := rowsOf[playlist.Version](ctx, e, "version", "")
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	return writeIndex(ctx, path, playlist.Rows{Items: items, Versions: versions})
+}
+
+// found says which versions a traveller may find: published ones of public items.
+func found(rows playlist.Rows) func(playlist.Version) bool {
+	staff := map[playlist.ID]bool{}
+	for _, i := range rows.Items {
+		staff[i.ID] = i.Audience == playlist.Staff
+	}
+	return func(v playlist.Version) bool {
+		return !staff[v.Item] && (v.State == "" || v.State == playlist.Published)
+	}
+}
+
 func writeIndex(ctx context.Context, path string, rows playlist.Rows) error {
 	part := path + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -40,7 +71,11 @@ func writeIndex(ctx context.Context, path string, rows playlist.Rows) error {
 		if _, err := tx.ExecContext(ctx, indexSchema); err != nil {
 			return fmt.Errorf("create the search index: %w", err)
 		}
+		public := found(rows)
 		for n, v := range rows.Versions {
+			if !public(v) {
+				continue
+			}
 			id := v.ID
 			if id == "" {
 				id = v.Item + ":" + playlist.ID(v.Language)
@@ -76,7 +111,7 @@ func Search(ctx context.Context, dir, edition, query string, lang playlist.Langu
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("search index: %w", err)
 	}
-	db, err := openDB(path, true)
+	db, err := openDB(path, immutable)
 	if err != nil {
 		return nil, err
 	}

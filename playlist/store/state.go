@@ -54,6 +54,30 @@ func OpenState(ctx context.Context, dir string, now time.Time) (*State, error) {
 	return s, nil
 }
 
+// OpenStateReadOnly opens state.db beside the kiosk that may be writing it.
+// Nothing is created, migrated or set aside.
+func OpenStateReadOnly(ctx context.Context, dir string) (*State, error) {
+	path := filepath.Join(dir, "state.db")
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("state.db: %w", err)
+	}
+	for _, mode := range []access{beside, immutable} { // without its companions the first may fail on a read-only disk
+		db, err := openDB(path, mode)
+		if err != nil {
+			return nil, err
+		}
+		var version int
+		if err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err == nil {
+			return &State{db: db}, nil
+		}
+		if mode == immutable {
+			return nil, errors.Join(fmt.Errorf("read state.db: %w", err), db.Close())
+		}
+		db.Close()
+	}
+	panic("unreachable")
+}
+
 // ErrNewer is wrapped when state.db was written by a newer program.
 var ErrNewer = errors.New("state.db was written by a newer program")
 
@@ -73,7 +97,7 @@ func isDamage(err error) bool {
 }
 
 func openState(ctx context.Context, path string) (*State, error) {
-	db, err := openDB(path, false)
+	db, err := openDB(path, writer)
 	if err != nil {
 		return nil, err
 	}
@@ -133,9 +157,11 @@ func (s *State) Meta(ctx context.Context, key string) (string, error) {
 	return v, nil
 }
 
+const setMeta = "INSERT INTO meta VALUES(?,?) ON CONFLICT(key) DO UPDATE SET value=excluded.value"
+
 // SetMeta keeps a value.
 func (s *State) SetMeta(ctx context.Context, key, value string) error {
-	_, err := s.db.ExecContext(ctx, "INSERT INTO meta VALUES(?,?) ON CONFLICT(key) DO UPDATE SET value=excluded.value", key, value)
+	_, err := s.db.ExecContext(ctx, setMeta, key, value)
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", key, err)
 	}
@@ -173,51 +199,6 @@ func (s *State) MandatoryLeft(ctx context.Context, display playlist.ID) (map[pla
 		return nil
 	})
 	return out, err
-}
-
-// Notice is a notice as it was received.
-type Notice struct {
-	playlist.Notice
-	Received  time.Time
-	Remaining time.Duration
-}
-
-// Notices returns the notices kept.
-func (s *State) Notices(ctx context.Context) ([]Notice, error) {
-	var out []Notice
-	err := s.each(ctx, "SELECT row, received, remaining_ms FROM notices ORDER BY id", nil, func(scan func(...any) error) error {
-		var raw string
-		var received, remaining int64
-		if err := scan(&raw, &received, &remaining); err != nil {
-			return err
-		}
-		n := Notice{Received: time.UnixMilli(received), Remaining: time.Duration(remaining) * time.Millisecond}
-		if err := json.Unmarshal([]byte(raw), &n.Notice); err != nil {
-			return fmt.Errorf("a kept notice: %w", err)
-		}
-		out = append(out, n)
-		return nil
-	})
-	return out, err
-}
-
-// KeepNotices replaces the notices kept by these.
-func (s *State) KeepNotices(ctx context.Context, notices []Notice) error {
-	return inTx(ctx, s.db, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM notices"); err != nil {
-			return fmt.Errorf("keep notices: %w", err)
-		}
-		for _, n := range notices {
-			raw, err := json.Marshal(n.Notice)
-			if err != nil {
-				return fmt.Errorf("keep notice %s: %w", n.ID, err)
-			}
-			if _, err := tx.ExecContext(ctx, "INSERT INTO notices VALUES(?,?,?,?)", n.ID, string(raw), n.Received.UnixMilli(), n.Remaining.Milliseconds()); err != nil {
-				return fmt.Errorf("keep notice %s: %w", n.ID, err)
-			}
-		}
-		return nil
-	})
 }
 
 func (s *State) each(ctx context.Context, query string, args []any, f func(scan func(...any) error) error) error {

@@ -44,11 +44,11 @@ func TestStateKeepsWhatItWasGiven(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.SetMeta(t.Context(), "edition", "e1"); err != nil {
+	n := playlist.Notice{ID: "n", Severity: playlist.Severe, Starts: now, Ends: now.Add(time.Hour)}
+	if err := s.SwitchEdition(t.Context(), "e1", []playlist.Notice{n}, now); err != nil {
 		t.Fatal(err)
 	}
-	n := Notice{Notice: playlist.Notice{ID: "n", Severity: playlist.Severe, Starts: now, Ends: now.Add(time.Hour)}, Received: now, Remaining: 40 * time.Minute}
-	if err := s.KeepNotices(t.Context(), []Notice{n}); err != nil {
+	if err := s.AgeNotices(t.Context(), 20*time.Minute, time.Time{}, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"cotmoc/playlist"
+)
+
+// Notice is a notice as it was received. Remaining is how long it would still
+// run from now on a clock that is not trusted; 0: its time is over, and only
+// what it cancels counts.
+type Notice struct {
+	playlist.Notice
+	Received  time.Time
+	Remaining time.Duration
+}
+
+// Notices returns the notices kept.
+func (s *State) Notices(ctx context.Context) ([]Notice, error) {
+	var out []Notice
+	err := s.each(ctx, "SELECT row, received, remaining_ms FROM notices ORDER BY id", nil, func(scan func(...any) error) error {
+		var raw string
+		var received, remaining int64
+		if err := scan(&raw, &received, &remaining); err != nil {
+			return err
+		}
+		n := Notice{Received: time.UnixMilli(received), Remaining: time.Duration(remaining) * time.Millisecond}
+		if err := json.Unmarshal([]byte(raw), &n.Notice); err != nil {
+			return fmt.Errorf("a kept notice: %w", err)
+		}
+		out = append(out, n)
+		return nil
+	})
+	return out, err
+}
+
+// SwitchEdition makes an edition the active one and its notices those kept, in
+// one transaction. A notice that was kept already goes on where it stands.
+func (s *State) SwitchEdition(ctx context.Context, id string, notices []playlist.Notice, at time.Time) error {
+	return inTx(ctx, s.db, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, setMeta, "edition", id); err != nil {
+			return fmt.Errorf("switch to edition %s: %w", id, err)
+		}
+		if _, err := tx.ExecContext(ctx, "CREATE TEMP TABLE IF NOT EXISTS fresh(id TEXT PRIMARY KEY)"); err != nil {
+			return fmt.Errorf("switch to edition %s: %w", id, err)
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM fresh"); err != nil {
+			return fmt.Errorf("switch to edition %s: %w", id, err)
+		}
+		for _, n := range notices {
+			raw, err := json.Marshal(n)
+			if err != nil {
+				return fmt.Errorf("keep notice %s: %w", n.ID, err)
+			}
+			_, err = tx.ExecContext(ctx, `INSERT INTO notices VALUES(?,?,?,?)
+				ON CONFLICT(id) DO UPDATE SET row=excluded.row, remaining_ms=min(remaining_ms, excluded.remaining_ms)`,
+				n.ID, string(raw), at.UnixMilli(), n.Ends.Sub(n.Starts).Milliseconds())
+			if err == nil {
+				_, err = tx.ExecContext(ctx, "INSERT INTO fresh VALUES(?)", n.ID)
+			}
+			if err != nil {
+				return fmt.Errorf("keep notice %s: %w", n.ID, err)
+			}
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM notices WHERE id NOT IN (SELECT id FROM fresh)")
+		return err
+	})
+}
+
+// AgeNotices lowers what remains of every notice: by the time that has passed
+// on a clock that is not trusted, else to what the clock at now leaves.
+func (s *State) AgeNotices(ctx context.Context, passed time.Duration, now time.Time, trusted bool) error {
+	if !trusted {
+		_, err := s.db.ExecContext(ctx, "UPDATE notices SET remaining_ms=max(0, remaining_ms-?) WHERE remaining_ms>0", passed.Milliseconds())
+		if err != nil {
+			return fmt.Errorf("age notices: %w", err)
+		}
+		return nil
+	}
+	kept, err := s.Notices(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range kept {
+		left := min(max(0, n.Ends.Sub(now)), n.Ends.Sub(n.Starts))
+		if left.Milliseconds() == n.Remaining.Milliseconds() {
+			continue
+		}
+		if _, err := s.db.ExecContext(ctx, "UPDATE notices SET remaining_ms=? WHERE id=?", left.Milliseconds(), n.ID); err != nil {
+			return fmt.Errorf("age notice %s: %w", n.ID, err)
+		}
+	}
+	return nil
+}
