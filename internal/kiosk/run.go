@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -97,7 +98,7 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	for id, d := range mine {
 		s := k.screens[id]
 		if s == nil {
-			s = k.newScreen(d)
+			s = k.newScreen(d, k.monitor(id, mine))
 			k.screens[id] = s
 			if s.child != nil {
 				child, life := s.child, ctx
@@ -139,6 +140,19 @@ func (k *Kiosk) displays() map[playlist.ID]playlist.Display {
 	return out
 }
 
+func (k *Kiosk) monitor(id playlist.ID, mine map[playlist.ID]playlist.Display) int {
+	n := 0
+	for _, other := range k.catalogue().DisplayOrder {
+		if other == id {
+			break
+		}
+		if _, ok := mine[other]; ok {
+			n++
+		}
+	}
+	return n
+}
+
 func (k *Kiosk) catalogue() *playlist.Catalogue {
 	if k.composer == nil {
 		k.composer = &Composer{Catalogue: &playlist.Catalogue{}, Files: k.media}
@@ -164,10 +178,12 @@ func (k *Kiosk) retire(mine map[playlist.ID]playlist.Display) {
 	}
 }
 
-func (k *Kiosk) newScreen(d playlist.Display) *screen {
+// newScreen makes a display and its stage. Displays take the machine's monitors
+// in the catalogue's order.
+func (k *Kiosk) newScreen(d playlist.Display, monitor int) *screen {
 	s := &screen{display: d, showing: map[playlist.ID]*link.Showing{}, deaths: map[playlist.ID]int{}}
 	if !k.cfg.NoChildren {
-		args := append([]string{"--socket", k.socket(), "--display", string(d.ID), "--choice", filepath.Join(k.cfg.Dir, "run", "frames.json")}, k.cfg.StageArgs...)
+		args := append([]string{"--socket", k.socket(), "--display", string(d.ID), "--choice", filepath.Join(k.cfg.Dir, "run", "frames.json"), "--monitor", strconv.Itoa(monitor)}, k.cfg.StageArgs...)
 		s.child = &supervise.Child{Name: "stage-" + string(d.ID), Path: filepath.Join(k.cfg.Binaries, "stage"), Args: args, Dir: filepath.Join(k.cfg.Dir, "run")}
 	}
 	return s

@@ -141,7 +141,7 @@ func (d *soundDesk) shown(display playlist.ID, m link.Message) {
 	if m.Showing.Sound == "" || !still && stale(m) {
 		return
 	}
-	if still {
+	if still || m.Showing.SoundMS > 0 { // it goes on after a notice, say
 		d.resume(voiceID(display, m.Showing), m.Showing)
 		return
 	}
@@ -170,7 +170,7 @@ func (d *soundDesk) resume(id string, s *link.Showing) {
 	if _, known := d.playing[id]; known {
 		return
 	}
-	m := link.Message{Kind: link.Prepare, ID: id, Path: s.Sound, Bus: "speech", At: s.StartMono}
+	m := link.Message{Kind: link.Prepare, ID: id, Path: s.Sound, Bus: "speech", At: s.StartMono - s.SoundMS*1e6}
 	d.playing[id] = m
 	d.catchUp(id, m)
 }

@@ -39,12 +39,33 @@ func OpenAudio(ctx context.Context, path string, from time.Duration) (*Audio, er
 		cancel()
 		return nil, fmt.Errorf("pipe for sound: %w", err)
 	}
-	a.Reader = out
+	a.Reader = &impatient{r: out, cancel: cancel}
 	if err := start(a.cmd, 1<<30); err != nil {
 		cancel()
 		return nil, err
 	}
 	return a, nil
+}
+
+// firstSample is how long a sound file may take to yield anything.
+const firstSample = 15 * time.Second
+
+// impatient ends a decoder that yields nothing: the list of songs goes on.
+type impatient struct {
+	r      io.Reader
+	cancel context.CancelFunc
+	heard  bool
+}
+
+func (i *impatient) Read(p []byte) (int, error) {
+	if i.heard {
+		return i.r.Read(p)
+	}
+	t := time.AfterFunc(firstSample, i.cancel)
+	n, err := i.r.Read(p)
+	t.Stop()
+	i.heard = n > 0
+	return n, err
 }
 
 // Close stops the decoder and waits until it is gone. The error is what

@@ -45,6 +45,9 @@ func Picture(path string, w, h int, fit playlist.Fit) (*image.RGBA, error) {
 	if config.Width <= 0 || config.Height <= 0 || config.Width > MaxPicturePixels/config.Height {
 		return nil, fmt.Errorf("the picture is %d×%d, more than 64 megapixels", config.Width, config.Height)
 	}
+	if max(config.Width, config.Height) > maxPictureSide {
+		return nil, fmt.Errorf("the picture is %d×%d, longer than %d on one side", config.Width, config.Height, maxPictureSide)
+	}
 	orientation := 1
 	if kind == "jpeg" {
 		orientation = exifOrientation(f)
@@ -58,6 +61,11 @@ func Picture(path string, w, h int, fit playlist.Fit) (*image.RGBA, error) {
 	}
 	return Fit(src, orientation, w, h, fit), nil
 }
+
+const (
+	maxPictureSide = 20_000    // bounds pictures that are few pixels but one long line
+	maxScaling     = 512 << 20 // bytes that scaling one picture may take beside it
+)
 
 // Fit scales src, turned as an EXIF orientation (1 to 8) says, to w×h.
 func Fit(src image.Image, orientation, w, h int, fit playlist.Fit) *image.RGBA {
@@ -103,6 +111,13 @@ func scaled(src image.Image, turned bool, w, h int, part image.Rectangle) *image
 	var scaler draw.Interpolator = draw.BiLinear // averages over all source pixels when it shrinks
 	if part.Dx() < w {
 		scaler = draw.CatmullRom
+	}
+	// The scaler keeps w × height of the source in floats. A long strip is made
+	// shorter first, without that table.
+	if w*part.Dy()*32 > maxScaling && part.Dy() > 4*h {
+		short := image.NewRGBA(image.Rect(0, 0, part.Dx(), min(part.Dy(), 4*h)))
+		draw.ApproxBiLinear.Scale(short, short.Rect, src, part, draw.Src, nil)
+		src, part = short, short.Rect
 	}
 	scaler.Scale(dst, dst.Rect, src, part, draw.Src, nil)
 	return dst

@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -73,7 +72,7 @@ func Probe(ctx context.Context, path string) (Info, error) {
 	defer cancel()
 	args := append([]string{"-v", "error", "-show_streams", "-show_format", "-of", "json"}, inputArgs(path)...)
 	cmd := exec.CommandContext(ctx, "ffprobe", args...)
-	var out bytes.Buffer
+	var out head
 	var complaint tail
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := start(cmd, 1<<30); err != nil {
@@ -83,7 +82,7 @@ func Probe(ctx context.Context, path string) (Info, error) {
 		return Info{}, fmt.Errorf("not a media file that can be played: %s", reason(&complaint, err))
 	}
 	var p probeOutput
-	if err := json.Unmarshal(out.Bytes(), &p); err != nil {
+	if err := json.Unmarshal(out.buf, &p); err != nil {
 		return Info{}, fmt.Errorf("ffprobe answered nonsense: %w", err)
 	}
 	return p.info()
@@ -114,12 +113,21 @@ func (p probeOutput) info() (Info, error) {
 			}
 			info.Matrix = guessMatrix(s.Space, s.Width, s.Height)
 			info.FPS = rate(s.Rate, s.Average)
-			if info.Duration == 0 {
-				info.Duration = seconds(s.Duration)
+			if d := seconds(s.Duration); d > 0 {
+				info.Duration = d // not the container's: its sound may be longer
 			}
 		}
 	}
 	return info, nil
+}
+
+// head keeps the first part of what a child wrote, which is all of it unless
+// the file is out to fill the memory.
+type head struct{ buf []byte }
+
+func (h *head) Write(p []byte) (int, error) {
+	h.buf = append(h.buf, p[:min(len(p), 4<<20-len(h.buf))]...)
+	return len(p), nil
 }
 
 // guessMatrix is for files that do not say how their colours are coded: large

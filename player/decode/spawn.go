@@ -19,6 +19,10 @@ var spawner struct {
 	jobs chan func()
 }
 
+// maxCPU is what a child may compute in seconds: a day's clip of 1080p takes
+// less, and a file that keeps a decoder busy for nothing ends.
+const maxCPU = 24 * 3600
+
 func start(cmd *exec.Cmd, memory uint64) error {
 	spawner.once.Do(func() {
 		spawner.jobs = make(chan func())
@@ -38,6 +42,10 @@ func start(cmd *exec.Cmd, memory uint64) error {
 	limit := unix.Rlimit{Cur: memory, Max: memory}
 	if err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_AS, &limit, nil); err != nil && err != unix.ESRCH {
 		return fmt.Errorf("limit the memory of %s: %w", cmd.Path, err)
+	}
+	seconds := unix.Rlimit{Cur: maxCPU, Max: maxCPU}
+	if err := unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_CPU, &seconds, nil); err != nil && err != unix.ESRCH {
+		return fmt.Errorf("limit the time of %s: %w", cmd.Path, err)
 	}
 	return nil
 }

@@ -126,8 +126,9 @@ func (v *Video) command(path string, o VideoOptions, crop bool) []string {
 		}
 	}
 	scale := fmt.Sprintf("scale=%d:%d:flags=fast_bilinear", v.Width, v.Height)
-	if crop {
-		scale += ":force_original_aspect_ratio=increase"
+	if crop { // to cover, by the picture's shape as shown: its pixels may not be square
+		cw, ch := coverSize(v.Info.Width, v.Info.Height, v.Width, v.Height)
+		scale = fmt.Sprintf("scale=%d:%d:flags=fast_bilinear", cw, ch)
 	}
 	if v.Info.Matrix != "" {
 		scale += ":in_color_matrix=" + v.Info.Matrix
@@ -142,7 +143,7 @@ func (v *Video) command(path string, o VideoOptions, crop bool) []string {
 	}
 	args := []string{"-nostdin", "-v", "error", "-threads", strconv.Itoa(threads)}
 	args = append(args, inputArgs(path)...)
-	args = append(args, "-map", "0:v:0", "-an", "-sn", "-dn")
+	args = append(args, "-map", "0:V:0", "-an", "-sn", "-dn")
 	if o.Limit > 0 {
 		args = append(args, "-t", strconv.FormatFloat(o.Limit.Seconds()+1, 'f', 3, 64))
 	}
@@ -165,6 +166,14 @@ func fitSize(w, h int, o VideoOptions) (int, int, bool) {
 		fw, fh = max(8, fw&^7), max(4, fh&^3)
 	}
 	return fw, fh, crop
+}
+
+// coverSize is the smallest size of shape sw×sh that covers w×h.
+func coverSize(sw, sh, w, h int) (int, int) {
+	if sw*h > w*sh {
+		return (sw*h + sh - 1) / sh, h
+	}
+	return w, (sh*w + sw - 1) / sw
 }
 
 func (v *Video) frameBytes() int {

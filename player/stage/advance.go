@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"fmt"
 	"image"
 	"runtime"
 	"time"
@@ -18,8 +19,16 @@ func (d *Director) tick() (dirty bool, sleep time.Duration) {
 	if d.still["covered"] {
 		return false, time.Second
 	}
+	if d.notice != nil && d.noticeOver(&playlist.ProgrammeNotice{Notice: *d.noticed}) {
+		d.endNotice()
+	}
 	if d.notice != nil {
-		if ready, _ := d.notice.state(); ready {
+		ready, err := d.notice.state()
+		if err != nil { // what was on stays on, and the page says that it could not come
+			d.send(link.Message{Kind: link.Fault, Reason: fmt.Sprintf("notice %s: %v", d.noticed.ID, err)})
+			d.endNotice()
+		}
+		if ready {
 			d.hold("notice", true)
 			own := time.Since(d.began)
 			changed, w := d.notice.src.tick(own)
@@ -92,7 +101,7 @@ func (d *Director) fallBack(at time.Duration) {
 		d.stage(d.doc)
 		return
 	}
-	expired := d.active == d.doc && d.doc.ValidUntil != nil && d.doc.Clock.Trusted && d.wall().After(d.doc.ValidUntil.Add(3*time.Second))
+	expired := d.active == d.doc && d.runOut()
 	dead := false
 	for _, z := range d.mainZones() {
 		dead = dead || z.dead(at)
@@ -126,6 +135,21 @@ func (d *Director) fallBack(at time.Duration) {
 		}
 		d.stage(&next)
 	}
+}
+
+// grace is how long kiosk may take to send the next programme. It is counted
+// from when the end was seen, not by the wall clock: that may have stepped.
+const grace = 3 * time.Second
+
+func (d *Director) runOut() bool {
+	if d.doc.ValidUntil == nil || !d.doc.Clock.Trusted || !d.wall().After(*d.doc.ValidUntil) {
+		d.overdue = time.Time{}
+		return false
+	}
+	if d.overdue.IsZero() {
+		d.overdue = time.Now()
+	}
+	return time.Since(d.overdue) > grace
 }
 
 func (d *Director) mainZones() []*zone {

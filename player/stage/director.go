@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"cotmoc/internal/typeset"
-	"cotmoc/player/decode"
 	"cotmoc/player/link"
 	"cotmoc/player/scene"
 	"cotmoc/player/timeline"
@@ -33,17 +32,20 @@ type Director struct {
 	events  func(link.Message)
 	wake    chan struct{}
 
-	canvas  image.Point
-	doc     *playlist.Programme // as it was sent
-	active  *playlist.Programme // doc, or its default
-	place   playlist.ProgrammePlace
-	clock   playlist.ProgrammeClock
-	zones   []*zone // on screen, in z order
-	pending []*zone // of another layout, being prepared
-	since   time.Duration
-	notice  *slot
-	noticed *playlist.Notice // what it says
-	mark    picture
+	canvas     image.Point
+	doc        *playlist.Programme // as it was sent
+	active     *playlist.Programme // doc, or its default
+	place      playlist.ProgrammePlace
+	clock      playlist.ProgrammeClock
+	zones      []*zone // on screen, in z order
+	pending    []*zone // of another layout, being prepared
+	since      time.Duration
+	notice     *slot
+	noticed    *playlist.Notice // what it says
+	noticedAt  time.Time        // when it came
+	noticeSpan time.Duration    // how long it runs from then without a clock
+	overdue    time.Time        // when the programme was first seen to have run out
+	mark       picture
 
 	began   time.Time
 	still   map[string]bool // why stage time stands still: covered, notice
@@ -96,8 +98,16 @@ func (d *Director) hold(reason string, on bool) {
 	switch {
 	case on && len(d.still) == 0:
 		d.stillAt = time.Now()
+		for _, z := range d.zones {
+			z.interrupt(reason)
+		}
 	case !on && d.still[reason] && len(d.still) == 1:
 		d.lost += time.Since(d.stillAt)
+		defer func() { // once stage time runs again
+			for _, z := range d.zones {
+				z.goOn()
+			}
+		}()
 	}
 	if on {
 		d.still[reason] = true
@@ -173,7 +183,7 @@ func (d *Director) stage(p *playlist.Programme) {
 		z.close("replaced")
 	}
 	d.pending = nil
-	docs := slices.Clone(p.Zones)
+	docs := d.visible(p.Zones)
 	slices.SortStableFunc(docs, func(a, b playlist.ProgrammeZone) int { return a.Z - b.Z })
 	same := len(docs) == len(d.zones)
 	for i := range docs {
@@ -189,6 +199,27 @@ func (d *Director) stage(p *playlist.Programme) {
 		d.pending = append(d.pending, d.newZone(doc))
 	}
 	d.since = at
+}
+
+// smallest is the side of a zone below which nothing can be shown.
+const smallest = 8
+
+// visible leaves out zones that are too small on this display. A programme
+// without any left shows the evergreen page.
+func (d *Director) visible(zones []playlist.ProgrammeZone) []playlist.ProgrammeZone {
+	var out []playlist.ProgrammeZone
+	for _, z := range zones {
+		if z.W*d.canvas.X/1000 >= smallest && z.H*d.canvas.Y/1000 >= smallest {
+			out = append(out, z)
+			continue
+		}
+		d.send(link.Message{Kind: link.Fault, Reason: fmt.Sprintf("zone %s is too small on this display", z.ID)})
+	}
+	if len(out) == 0 {
+		full := playlist.ProgrammeZone{Zone: playlist.Zone{ID: "main", W: 1000, H: 1000, Source: playlist.Source{Kind: playlist.FromLayer, Layer: playlist.Main}}}
+		out = append(out, full)
+	}
+	return out
 }
 
 func (d *Director) newZone(doc playlist.ProgrammeZone) *zone {
@@ -220,23 +251,17 @@ func (d *Director) builtIn(z *zone) source {
 	case z.doc.Source.Kind == playlist.FromClock:
 		return newClock(d.typ, size, d)
 	case z.doc.Source.Kind == playlist.FromLogo:
-		var logo *image.RGBA
-		if z.doc.Logo != "" {
-			img, err := decode.Picture(z.doc.Logo, size.X, size.Y, playlist.Contain)
-			if err != nil {
-				d.send(link.Message{Kind: link.Fault, Reason: fmt.Sprintf("logo: %v", err)})
-			}
-			logo = img
-		}
-		return newLogo(d.typ, size, logo, d)
+		return newLogo(d, z.doc.Logo, size)
 	case z.doc.Source.Kind == playlist.FromGate && z.doc.Gate != nil:
 		return newGateCard(d.typ, *z.doc.Gate, timeline.Cue{}, size, d)
 	case z.doc.Source.Layer == playlist.Ticker && len(z.doc.Entries) > 0:
 		return newTicker(d.typ, z.doc, size, d.frame)
-	case z.isMain() && len(z.doc.Entries) == 0:
+	case len(z.doc.Entries) > 0:
+		return nil
+	case z.isMain():
 		return newEvergreen(d.typ, size, d)
 	}
-	return nil
+	return newLogo(d, "", size) // what was there has run out or was withdrawn
 }
 
 // retarget gives a zone another playlist. The entry that plays goes on if the
@@ -245,7 +270,7 @@ func (d *Director) builtIn(z *zone) source {
 func (d *Director) retarget(z *zone, doc playlist.ProgrammeZone, redraw bool, at time.Duration) {
 	old := z.doc
 	z.doc = doc
-	if old.Playlist == doc.Playlist && reflect.DeepEqual(old.Entries, doc.Entries) && old.Turns == doc.Turns &&
+	if old.Playlist == doc.Playlist && reflect.DeepEqual(old.Entries, doc.Entries) && old.Turns == doc.Turns && old.Logo == doc.Logo &&
 		reflect.DeepEqual(old.Gate, doc.Gate) && !redraw && z.failures == 0 {
 		if z.isMain() {
 			z.duties = timeline.NewDuties(d.active.Mandatory, d.place.Languages, z.duties)
@@ -253,12 +278,14 @@ func (d *Director) retarget(z *zone, doc playlist.ProgrammeZone, redraw bool, at
 		return
 	}
 	wasFixed := z.fixed
+	if old.Playlist != doc.Playlist {
+		z.pos = nil
+	}
 	z.failures, z.retryAt = 0, 0
 	z.cancelNext()
 	var pos *playlist.Position
 	if z.current != nil && !wasFixed && old.Playlist == doc.Playlist {
-		after := z.current.cue.After
-		pos = &after
+		pos = z.pos // of the playlist itself: a mandatory item between has its own
 	}
 	d.feed(z)
 	if z.track != nil && pos != nil {
@@ -308,12 +335,8 @@ func (d *Director) setMark(p *playlist.Programme) {
 
 func (d *Director) setNotice(p *playlist.Programme) {
 	switch {
-	case p.Notice == nil:
-		if d.notice != nil {
-			(&zone{d: d}).drop(d.notice)
-			d.notice = nil
-			d.hold("notice", false)
-		}
+	case p.Notice == nil || d.noticeOver(p.Notice):
+		d.endNotice()
 	case d.notice == nil || d.noticed == nil || !reflect.DeepEqual(*d.noticed, p.Notice.Notice):
 		if d.notice != nil {
 			(&zone{d: d}).drop(d.notice)
@@ -321,7 +344,27 @@ func (d *Director) setNotice(p *playlist.Programme) {
 		src := newNotice(d.typ, p.Notice.Notice, d.canvas, d)
 		d.notice = (&zone{d: d}).open(timeline.Cue{Entry: playlist.ProgrammeEntry{Item: p.Notice.ID}}, src)
 		src.begin(time.Since(d.began)) // a notice has its own time
-		d.noticed = &p.Notice.Notice
+		d.noticed, d.noticedAt, d.noticeSpan = &p.Notice.Notice, time.Now(), p.Notice.Remaining.Std()
+		if d.noticeSpan <= 0 {
+			d.noticeSpan = p.Notice.Ends.Sub(p.Notice.Starts)
+		}
+	}
+}
+
+// noticeOver says whether a notice has ended, by the clock or, without one, by
+// the time since it came: kiosk may be gone when it does.
+func (d *Director) noticeOver(n *playlist.ProgrammeNotice) bool {
+	if d.clock.Trusted {
+		return !d.wall().Before(n.Ends)
+	}
+	return d.noticed != nil && d.noticed.ID == n.ID && time.Since(d.noticedAt) >= d.noticeSpan
+}
+
+func (d *Director) endNotice() {
+	if d.notice != nil {
+		(&zone{d: d}).drop(d.notice)
+		d.notice = nil
+		d.hold("notice", false)
 	}
 }
 

@@ -44,6 +44,7 @@ type game struct {
 	ctx      context.Context
 	ready    bool
 	started  bool // the programme plays
+	pressed  bool
 }
 
 // Run opens the window and shows programmes until ctx ends. It must be called
@@ -230,9 +231,11 @@ func (g *game) Update() error {
 			return err
 		}
 	}
-	if ebiten.IsMouseButtonPressed(ebiten.MouseButtonLeft) {
+	pressed := ebiten.IsMouseButtonPressed(ebiten.MouseButtonLeft)
+	if pressed && !g.pressed { // once: somebody may lean on the screen
 		g.d.send(link.Message{Kind: link.Touched, At: link.Mono()})
 	}
+	g.pressed = pressed
 	return nil
 }
 

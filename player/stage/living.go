@@ -2,10 +2,13 @@ package stage
 
 import (
 	"context"
+	"fmt"
 	"image"
 	"time"
 
 	"cotmoc/internal/typeset"
+	"cotmoc/player/decode"
+	"cotmoc/player/link"
 	"cotmoc/player/scene"
 	"cotmoc/player/timeline"
 	"cotmoc/playlist"
@@ -62,16 +65,18 @@ func (s *living) begin(at time.Duration) { s.began = at }
 func (s *living) tick(at time.Duration) (dirty bool, wake time.Duration) {
 	select {
 	case r := <-s.fresh:
-		s.pic.set(r.img)
 		s.drawn, s.busy = r.key, false
-		dirty = true
+		if r.img != nil {
+			s.pic.set(r.img)
+			dirty = true
+		}
 	default:
 	}
 	k := s.key(at)
 	if k != s.drawn && !s.busy {
 		s.busy = true
 		now, lang := s.wall(), s.langs[k.lang]
-		go func() { s.fresh <- rendered{k, s.render(now, lang)} }() // ends with the picture; the channel has room
+		go func() { s.fresh <- rendered{k, safely(func() *image.RGBA { return s.render(now, lang) })} }() // ends with the picture; the channel has room
 	}
 	if s.busy {
 		return dirty || s.pic.rgba != nil, at + 10*time.Millisecond
@@ -143,9 +148,20 @@ func newClock(e *typeset.Engine, size image.Point, d *Director) source {
 		}}
 }
 
-func newLogo(e *typeset.Engine, size image.Point, logo *image.RGBA, d *Director) source {
-	return &living{wall: d.wall, render: func(time.Time, playlist.Language) *image.RGBA {
-		return scene.Logo(e, size.X, size.Y, logo)
+// newLogo shows the picture in file, or our own mark.
+func newLogo(d *Director, file string, size image.Point) source {
+	return &stills{load: func(context.Context) ([]page, error) {
+		var logo *image.RGBA
+		if file != "" {
+			img, err := decode.Picture(file, size.X, size.Y, playlist.Contain)
+			if err != nil {
+				d.mu.Lock()
+				d.send(link.Message{Kind: link.Fault, Reason: fmt.Sprintf("logo: %v", err)})
+				d.mu.Unlock()
+			}
+			logo = img
+		}
+		return []page{{lasts: forever, draw: func() *image.RGBA { return scene.Logo(d.typ, size.X, size.Y, logo) }}}, nil
 	}}
 }
 

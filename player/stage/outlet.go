@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +39,12 @@ func (o *Outlet) Send(m link.Message) {
 	}
 	switch m.Kind {
 	case link.Shown:
-		o.playing[m.Showing.Zone] = m.Showing
+		copied := *m.Showing
+		o.playing[m.Showing.Zone] = &copied
+	case link.Ended:
+		if now := o.playing[m.Showing.Zone]; now != nil && now.ID == m.Showing.ID {
+			delete(o.playing, m.Showing.Zone)
+		}
 	case link.Ready:
 		o.started = true
 	case link.Beat:
@@ -52,16 +58,29 @@ func (o *Outlet) Send(m link.Message) {
 		copied := *m.Showing
 		m.Showing = &copied
 	}
-	if len(o.backlog) >= maxBacklog {
-		o.backlog = o.backlog[1:]
-	}
 	o.backlog = append(o.backlog, m)
+	if len(o.backlog) > maxBacklog {
+		o.makeRoom()
+	}
 	if o.more != nil {
 		select {
 		case o.more <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// makeRoom drops a tenth of what waits: everything but proof of play first.
+func (o *Outlet) makeRoom() {
+	room := maxBacklog / 10
+	o.backlog = slices.DeleteFunc(o.backlog, func(m link.Message) bool {
+		drop := room > 0 && m.Kind != link.Ended
+		if drop {
+			room--
+		}
+		return drop
+	})
+	o.backlog = slices.Delete(o.backlog, 0, max(0, len(o.backlog)-maxBacklog))
 }
 
 func (o *Outlet) take() []link.Message {
@@ -133,9 +152,7 @@ func (o *Outlet) greet(conn *link.Conn) error {
 	}
 	for _, s := range o.playing {
 		copied := *s
-		if copied.EndMono == 0 {
-			playing = append(playing, link.Message{Kind: link.Shown, Showing: &copied, Reason: "still"})
-		}
+		playing = append(playing, link.Message{Kind: link.Shown, Showing: &copied, Reason: "still"})
 	}
 	o.mu.Unlock()
 	err := conn.Send(hello)

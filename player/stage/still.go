@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"image/draw"
 	"strings"
 	"time"
 
@@ -22,8 +23,9 @@ type stills struct {
 	shown int // page last drawn, -1: none
 	pic   picture
 	load  func(ctx context.Context) ([]page, error)
-	ahead chan *image.RGBA
-	next  int // page being drawn ahead of its turn
+	ahead chan drawnPage
+	busy  bool // a page is being drawn
+	next  int  // page being drawn ahead of its turn
 }
 
 type page struct {
@@ -36,9 +38,24 @@ func (s *stills) prepare(ctx context.Context) (err error) {
 	if s.pages, err = s.load(ctx); err != nil {
 		return err
 	}
-	s.shown, s.ahead = -1, make(chan *image.RGBA, 1)
+	s.shown, s.ahead = -1, make(chan drawnPage, 1)
 	s.pages[0].ready = s.pages[0].draw()
 	return nil
+}
+
+type drawnPage struct {
+	n   int
+	img *image.RGBA
+}
+
+// safely draws; a panic over somebody's text costs that picture, not the screen.
+func safely(draw func() *image.RGBA) (img *image.RGBA) {
+	defer func() {
+		if recover() != nil {
+			img = nil
+		}
+	}()
+	return draw()
 }
 
 func (s *stills) begin(at time.Duration) { s.began = at }
@@ -60,14 +77,14 @@ func (s *stills) now(at time.Duration) (int, time.Duration) {
 func (s *stills) tick(at time.Duration) (bool, time.Duration) {
 	n, end := s.now(at)
 	select {
-	case img := <-s.ahead:
-		s.pages[s.next].ready = img
+	case p := <-s.ahead:
+		s.pages[p.n].ready, s.busy = p.img, false
 	default:
 	}
-	if n+1 < len(s.pages) && s.next != n+1 {
-		s.next = n + 1
-		draw := s.pages[s.next].draw
-		go func() { s.ahead <- draw() }() // ends with the picture; the channel has room
+	if n+1 < len(s.pages) && s.next != n+1 && !s.busy {
+		s.next, s.busy = n+1, true
+		next, draw := n+1, s.pages[n+1].draw
+		go func() { s.ahead <- drawnPage{next, safely(draw)} }() // ends with the picture; the channel has room
 	}
 	return n != s.shown, s.began + end
 }
@@ -75,9 +92,11 @@ func (s *stills) tick(at time.Duration) (bool, time.Duration) {
 func (s *stills) draw(p *painter, zone image.Rectangle, at time.Duration, l look) {
 	if n, _ := s.now(at); n != s.shown {
 		if s.pages[n].ready == nil {
-			s.pages[n].ready = s.pages[n].draw()
+			s.pages[n].ready = safely(s.pages[n].draw)
 		}
-		s.pic.set(s.pages[n].ready)
+		if img := s.pages[n].ready; img != nil { // else the page before stays
+			s.pic.set(img)
+		}
 		s.pages[n].ready = nil
 		s.shown = n
 	}
@@ -105,6 +124,21 @@ func (s *stills) ended(at time.Duration) bool {
 
 func (s *stills) close() { s.pic.free() }
 
+// forever is longer than any machine runs.
+const forever = 1 << 61 * time.Nanosecond
+
+// opaque puts a picture with holes on white, as it was made to be seen: the
+// stage's own ground is dark.
+func opaque(img *image.RGBA) *image.RGBA {
+	if img.Opaque() {
+		return img
+	}
+	out := image.NewRGBA(img.Rect)
+	draw.Draw(out, out.Rect, image.White, image.Point{}, draw.Src)
+	draw.Draw(out, out.Rect, img, img.Rect.Min, draw.Over)
+	return out
+}
+
 const pictureLasts = 10 * time.Second
 
 // newPicture shows a picture item.
@@ -122,7 +156,7 @@ func newPicture(cue timeline.Cue, size image.Point) source {
 		if err != nil {
 			return nil, err
 		}
-		return []page{{lasts: lasts, draw: func() *image.RGBA { return img }}}, nil
+		return []page{{lasts: lasts, draw: func() *image.RGBA { return opaque(img) }}}, nil
 	}}
 }
 

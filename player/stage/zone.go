@@ -33,6 +33,8 @@ type slot struct {
 
 	announced int64 // CLOCK_MONOTONIC at which it was promised to start; 0: not yet
 	showing   *link.Showing
+	since     time.Duration // stage time at which it came
+	standIn   bool          // shown while the playlist has nothing
 }
 
 func (s *slot) state() (ready bool, err error) {
@@ -58,7 +60,8 @@ type zone struct {
 	retryAt  time.Duration
 	hurry    bool // replace the current entry as soon as the next is ready
 	why      string
-	fixed    bool // an endless source that is not a playlist
+	fixed    bool               // an endless source that is not a playlist
+	pos      *playlist.Position // after the playlist's own last entry
 	last     time.Duration
 }
 
@@ -128,6 +131,7 @@ func (z *zone) tick(at time.Duration) (dirty bool, wake time.Duration) {
 		dirty, wake = dirty || changed, min(wake, w)
 	}
 	z.prepareNext(at)
+	z.standBy(at)
 	if z.next != nil {
 		swapped, w := z.turnover(at)
 		dirty, wake = dirty || swapped, min(wake, w)
@@ -153,7 +157,7 @@ func (z *zone) prepareNext(at time.Duration) {
 		return
 	}
 	var left time.Duration
-	if z.current != nil && !z.hurry {
+	if z.current != nil && !z.hurry && !z.current.standIn {
 		l, known := z.current.src.remaining(at)
 		if known && l > preroll {
 			return
@@ -173,6 +177,17 @@ func (z *zone) prepareNext(at time.Duration) {
 	}
 	z.next = z.open(cue, z.d.sourceFor(z, cue))
 	z.next.showing = z.describe(cue, late)
+}
+
+// standBy covers what a zone beside the main one showed last once its playlist
+// has nothing more: an old price or closing time must not stay. (Main zones go
+// to the default programme.)
+func (z *zone) standBy(at time.Duration) {
+	if z.isMain() || z.fixed || z.next != nil || z.current == nil || z.current.standIn || !z.dead(at) {
+		return
+	}
+	z.next = z.open(timeline.Cue{Entry: playlist.ProgrammeEntry{Item: z.doc.ID}}, newLogo(z.d, "", z.rect.Size()))
+	z.next.standIn = true
 }
 
 // nothing is called when the playlist has nothing that can be shown.
@@ -197,7 +212,7 @@ func (z *zone) turnover(at time.Duration) (swapped bool, wake time.Duration) {
 		return false, at + 20*time.Millisecond // preparation nudges when it is done
 	}
 	var left time.Duration
-	if z.current != nil && !z.hurry && !z.current.src.ended(at) {
+	if z.current != nil && !z.hurry && !z.current.standIn && !z.current.src.ended(at) {
 		l, known := z.current.src.remaining(at)
 		if !known {
 			return false, at + 50*time.Millisecond
@@ -218,8 +233,14 @@ func (z *zone) turnover(at time.Duration) (swapped bool, wake time.Duration) {
 func (z *zone) swap(at time.Duration) {
 	old := z.current
 	z.current, z.next = z.next, nil
-	z.failures = 0
+	if !z.current.standIn {
+		z.failures = 0
+	}
+	if cue := z.current.cue; cue.Mandatory == "" && len(cue.Versions) > 0 {
+		z.pos = &cue.After
+	}
 	z.current.src.begin(at)
+	z.current.since = at
 	if old != nil {
 		reason := "done"
 		if z.hurry && !old.src.ended(at) {
@@ -244,6 +265,9 @@ func (z *zone) show(s *slot) {
 		return
 	}
 	s.showing.Start, s.showing.StartMono, s.showing.Trusted = z.d.wall(), link.Mono(), z.d.clock.Trusted
+	if s.cue.Mandatory == "" {
+		s.showing.Position = &s.cue.After // for whoever must pass it over
+	}
 	z.d.send(link.Message{Kind: link.Shown, Showing: s.showing, At: s.showing.StartMono})
 }
 
@@ -260,6 +284,31 @@ func (z *zone) finish(s *slot, reason string) {
 		z.duties.Ended(s.cue.Mandatory)
 	}
 	z.d.send(link.Message{Kind: link.Ended, Showing: s.showing, Reason: reason, At: s.showing.EndMono})
+	s.showing = nil
+}
+
+// interrupt ends the showing of what stays on stage but is covered: proof says
+// what could be seen, and for how long.
+func (z *zone) interrupt(reason string) {
+	s := z.current
+	if s == nil || s.showing == nil || s.showing.StartMono == 0 {
+		return
+	}
+	part := *s.showing
+	part.End, part.EndMono, part.Position = z.d.wall(), link.Mono(), nil
+	z.d.send(link.Message{Kind: link.Ended, Showing: &part, Reason: reason, At: part.EndMono})
+}
+
+// goOn begins a new showing of the same entry where it was interrupted.
+func (z *zone) goOn() {
+	s := z.current
+	if s == nil || s.showing == nil || s.showing.StartMono == 0 {
+		return
+	}
+	again := *s.showing
+	again.ID, again.SoundMS = z.d.nextID(), (z.d.at() - s.since).Milliseconds()
+	s.showing = &again
+	z.show(s)
 }
 
 func (z *zone) failed(at time.Duration, s *slot, err error) {
