@@ -1,6 +1,9 @@
 package playlist
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // FactKind says what a gate fact is about.
 type FactKind string
@@ -106,14 +109,33 @@ func (s SideHours) OpenAt(t time.Time) (open bool, next time.Time) {
 	}
 	t = t.In(loc)
 	open = s.open(t)
-	// Hours are whole minutes, so the answer changes only at one.
-	first := t.Truncate(time.Minute).Add(time.Minute)
-	for u := first; u.Sub(t) < 8*24*time.Hour; u = u.Add(time.Minute) {
-		if s.open(u) != open {
+	for _, u := range s.edges(t) {
+		if u.After(t) && s.open(u) != open {
 			return open, u
 		}
 	}
 	return open, time.Time{}
+}
+
+// edges lists in order the instants, from the day before t to eight days after,
+// at which the side may open or close.
+func (s SideHours) edges(t time.Time) []time.Time {
+	var edges []time.Time
+	for n := -1; n <= 8; n++ {
+		add := func(minutes ClockTime) {
+			edges = append(edges, time.Date(t.Year(), t.Month(), t.Day()+n, 0, int(minutes), 0, 0, t.Location()))
+		}
+		for _, h := range s.on(time.Date(t.Year(), t.Month(), t.Day()+n, 12, 0, 0, 0, t.Location())) {
+			end := h.Close
+			if end <= h.Open {
+				end += 24 * 60
+			}
+			add(h.Open)
+			add(end)
+		}
+	}
+	slices.SortFunc(edges, time.Time.Compare)
+	return edges
 }
 
 func (s SideHours) open(t time.Time) bool {
