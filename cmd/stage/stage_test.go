@@ -33,15 +33,8 @@ func show(t *testing.T, p *playlist.Programme, seconds int, more ...string) (sai
 		t.Fatal(err)
 	}
 	defer stop()
-	raw, err := json.Marshal(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	doc, report := filepath.Join(dir, "p.json"), filepath.Join(dir, "r.json")
-	if err := os.WriteFile(doc, raw, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	doc := writeProgramme(t, p)
+	report := filepath.Join(filepath.Dir(doc), "r.json")
 	length := time.Duration(seconds) * time.Second
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "stage"), append([]string{"--programme", doc, "--for", length.String(), "--report", report}, more...)...)
 	cmd.Env = append(os.Environ(), "DISPLAY="+name)
@@ -65,7 +58,7 @@ func show(t *testing.T, p *playlist.Programme, seconds int, more ...string) (sai
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("stage: %v: %s", err, complaint.String())
 	}
-	raw, err = os.ReadFile(report)
+	raw, err := os.ReadFile(report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +66,19 @@ func show(t *testing.T, p *playlist.Programme, seconds int, more ...string) (sai
 		t.Fatal(err)
 	}
 	return complaint.String(), r, img
+}
+
+func writeProgramme(t *testing.T, p *playlist.Programme) string {
+	t.Helper()
+	raw, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "p.json")
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func programme(w, h, rotation int, entries ...playlist.ProgrammeEntry) *playlist.Programme {

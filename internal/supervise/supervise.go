@@ -4,7 +4,6 @@ package supervise
 
 import (
 	"context"
-	"cotmoc/internal/atomicfile"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"cotmoc/internal/atomicfile"
 )
 
 // Bounds of watching and restarting.

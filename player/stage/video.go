@@ -82,25 +82,25 @@ func (s *video) prepare(ctx context.Context) error {
 func (s *video) readCaptions() {
 	for _, v := range s.cue.Versions {
 		for _, f := range v.Captions {
-			if len(s.captions) == 2 {
-				return
+			if f.Language == "" {
+				f.Language = v.Language
 			}
-			file, err := os.Open(f.Path)
-			if err != nil {
-				continue
-			}
-			c, err := timeline.ParseVTT(file)
-			file.Close()
-			if err == nil {
-				lang := f.Language
-				if lang == "" {
-					lang = v.Language
-				}
-				s.captions, s.langs = append(s.captions, c), append(s.langs, lang)
+			if c, ok := readCaption(f.Path); ok && len(s.captions) < 2 {
+				s.captions, s.langs = append(s.captions, c), append(s.langs, f.Language)
 			}
 		}
 	}
 	s.said = make([]string, len(s.captions))
+}
+
+func readCaption(path string) (timeline.Captions, bool) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, false
+	}
+	defer file.Close()
+	c, err := timeline.ParseVTT(file)
+	return c, err == nil
 }
 
 func (s *video) begin(at time.Duration) { s.began = at }
