@@ -122,6 +122,7 @@ type Version struct {
 	Summary           string   `json:"summary,omitempty"`
 	Text              string   `json:"text,omitempty"`
 	Display           string   `json:"display,omitempty"`
+	DisplayBy         string   `json:"display_by,omitempty"` // what found its line breaks: "ICU 72.1"
 	Media             []Hash   `json:"media,omitempty"`
 	Captions          []Track  `json:"captions,omitempty"`
 	Sounds            []Track  `json:"sound_tracks,omitempty"`
@@ -176,6 +177,9 @@ func NewVersion(v Version) (Version, error) {
 		if err := checkText(where, t.text, t.limit); err != nil {
 			return Version{}, err
 		}
+	}
+	if err := checkText(where, v.DisplayBy, 100); err != nil {
+		return Version{}, err
 	}
 	if len(v.Files()) > 100 {
 		return Version{}, invalid(where, "more than 100 files")

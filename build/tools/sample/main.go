@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"cotmoc/hub/prepare"
 	"cotmoc/internal/atomicfile"
 	"cotmoc/playlist"
 )
@@ -36,7 +37,7 @@ func run(assets, out string) error {
 	if err := os.MkdirAll(filepath.Join(out, "media"), 0o755); err != nil {
 		return err
 	}
-	for _, step := range []func() error{b.places, b.texts, b.media, b.programme} {
+	for _, step := range []func() error{b.places, b.texts, b.media, b.programme, b.prepare} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -49,6 +50,47 @@ func run(assets, out string) error {
 		return err
 	}
 	return atomicfile.Write(filepath.Join(out, "content.json"), append(raw, '\n'), 0o644)
+}
+
+// prepare marks the line breaks of every text, as the hub does when a text is
+// submitted.
+func (b *builder) prepare() error {
+	marked := func(l playlist.Language, text string) (string, error) {
+		c, err := prepare.Display(l, text)
+		return c.Display, err
+	}
+	for i := range b.rows.Versions {
+		v := &b.rows.Versions[i]
+		c, err := prepare.Display(v.Language, v.Text)
+		if err != nil {
+			return err
+		}
+		if c.Added > 0 {
+			v.Display, v.DisplayBy = c.Display, c.ICU
+		}
+		if v.Title, err = marked(v.Language, v.Title); err != nil {
+			return err
+		}
+	}
+	for i := range b.rows.Places {
+		for l, name := range b.rows.Places[i].Names {
+			text, err := marked(l, name)
+			if err != nil {
+				return err
+			}
+			b.rows.Places[i].Names[l] = text
+		}
+	}
+	for i := range b.rows.Facts {
+		for l, value := range b.rows.Facts[i].Value {
+			text, err := marked(l, value)
+			if err != nil {
+				return err
+			}
+			b.rows.Facts[i].Value[l] = text
+		}
+	}
+	return nil
 }
 
 type builder struct {

@@ -146,9 +146,9 @@ func (b *builder) sampleGate() {
 			Exceptions: []playlist.HoursException{{Date: day(2027, 2, 6), Reason: playlist.Names{"vi": "Mùng một Tết"}}}},
 		playlist.SideHours{Side: "neighbour", Zone: "Asia/Shanghai", Weekly: []playlist.DayHours{{Open: 8 * 60, Close: 21 * 60}}})
 	fact(playlist.FactPapers, playlist.Names{"vi": "Hộ chiếu hoặc giấy thông hành còn hạn", "en": "Valid passport or border pass", "zh-Hans": "有效护照或边境通行证",
-		"lo": "ໜັງສື​ຜ່ານແດນ​ທີ່​ຍັງ​ບໍ່​ໝົດ​ອາຍຸ", "km": "លិខិត​ឆ្លងដែន​ដែល​នៅ​មាន​សុពលភាព"})
+		"lo": "ໜັງສືຜ່ານແດນທີ່ຍັງບໍ່ໝົດອາຍຸ", "km": "លិខិតឆ្លងដែនដែលនៅមានសុពលភាព"})
 	fact(playlist.FactEVisa, accepted)
-	fact(playlist.FactFee, playlist.Names{"vi": "Không thu phí", "en": "No fee", "zh-Hans": "免费", "lo": "ບໍ່​ເສຍ​ຄ່າ", "km": "មិន​គិត​ថ្លៃ"})
+	fact(playlist.FactFee, playlist.Names{"vi": "Không thu phí", "en": "No fee", "zh-Hans": "免费", "lo": "ບໍ່ເສຍຄ່າ", "km": "មិនគិតថ្លៃ"})
 	fact(playlist.FactForbidden, playlist.Names{"vi": "Vũ khí, chất nổ, ma túy, pháo", "en": "Weapons, explosives, drugs, fireworks", "zh-Hans": "武器、爆炸物、毒品、烟花",
 		"lo": "ອາວຸດ ລະເບີດ ຢາເສບຕິດ ໝາກກະໂພກ", "km": "អាវុធ គ្រឿងផ្ទុះ គ្រឿងញៀន កាំជ្រួច"})
 	fact(playlist.FactHotline, playlist.Names{"vi": "0000 000 000 (mẫu)", "en": "0000 000 000 (sample)", "zh-Hans": "0000 000 000（示例）", "lo": "0000 000 000", "km": "0000 000 000"})
