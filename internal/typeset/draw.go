@@ -18,6 +18,7 @@ type maskKey struct {
 	gid  font.GID
 	size int32 // 26.6
 	sub  uint8
+	fake bool // a regular face drawn bold
 }
 
 type mask struct {
@@ -68,10 +69,10 @@ func (e *Engine) drawLine(dst *image.RGBA, l Line, x, base float64, ink color.RG
 
 func (e *Engine) drawGlyph(dst *image.RGBA, run shaping.Output, gid font.GID, x, y float64, ink color.RGBA) {
 	whole := math.Floor(x)
-	key := maskKey{run.Face.Font, gid, int32(run.Size), uint8((x - whole) * 4)}
+	key := maskKey{run.Face.Font, gid, int32(run.Size), uint8((x - whole) * 4), e.families[true].faked[run.Face]}
 	m, ok := e.masks.masks[key]
 	if !ok {
-		m = rasterise(run, gid, float64(key.sub)/4)
+		m = rasterise(run, gid, float64(key.sub)/4, key.fake)
 		e.masks.add(key, m)
 	}
 	if m.alpha != nil {
@@ -89,12 +90,22 @@ func (c *maskCache) add(key maskKey, m mask) {
 	c.masks[key] = m
 }
 
-func rasterise(run shaping.Output, gid font.GID, sub float64) mask {
+// fatness is how much wider than a regular stroke a bold one is drawn where no
+// bold face is carried, in ems.
+const fatness = 0.032
+
+func rasterise(run shaping.Output, gid font.GID, sub float64, fake bool) mask {
 	outline, ok := run.Face.GlyphDataOutline(gid)
 	if !ok || len(outline.Segments) == 0 {
 		return mask{}
 	}
-	scale := float32(run.Size) / 64 / float32(run.Face.Upem())
+	size := float32(run.Size) / 64
+	scale := size / float32(run.Face.Upem())
+	shifts := []float32{0}
+	if fake { // strokes overlap and so grow together
+		fat := fatness * size
+		shifts = []float32{-fat / 2, -fat / 6, fat / 6, fat / 2}
+	}
 	at := func(p ot.SegmentPoint) (float32, float32) { return p.X*scale + float32(sub), -p.Y * scale }
 	minX, minY, maxX, maxY := float32(math.MaxFloat32), float32(math.MaxFloat32), float32(-math.MaxFloat32), float32(-math.MaxFloat32)
 	for _, s := range outline.Segments {
@@ -103,17 +114,27 @@ func rasterise(run shaping.Output, gid font.GID, sub float64) mask {
 			minX, maxX, minY, maxY = min(minX, x), max(maxX, x), min(minY, y), max(maxY, y)
 		}
 	}
-	left, top := int(math.Floor(float64(minX))), int(math.Floor(float64(minY)))
-	w, h := int(math.Ceil(float64(maxX)))-left, int(math.Ceil(float64(maxY)))-top
+	left, top := int(math.Floor(float64(minX+shifts[0]))), int(math.Floor(float64(minY)))
+	w, h := int(math.Ceil(float64(maxX+shifts[len(shifts)-1])))-left, int(math.Ceil(float64(maxY)))-top
 	if w <= 0 || h <= 0 || w > 8192 || h > 8192 {
 		return mask{}
 	}
-	r := vector.NewRasterizer(w, h)
-	pt := func(p ot.SegmentPoint) (float32, float32) {
-		x, y := at(p)
-		return x - float32(left), y - float32(top)
+	alpha := image.NewAlpha(image.Rect(0, 0, w, h))
+	for _, shift := range shifts {
+		pt := func(p ot.SegmentPoint) (float32, float32) {
+			x, y := at(p)
+			return x - float32(left) + shift, y - float32(top)
+		}
+		// A raster for each: added up in one, the counters of letters would fill.
+		r := vector.NewRasterizer(w, h)
+		trace(r, outline.Segments, pt)
+		r.Draw(alpha, alpha.Rect, image.Opaque, image.Point{})
 	}
-	for i, s := range outline.Segments {
+	return mask{alpha, left, top}
+}
+
+func trace(r *vector.Rasterizer, segments []font.Segment, pt func(ot.SegmentPoint) (float32, float32)) {
+	for i, s := range segments {
 		x, y := pt(s.Args[0])
 		switch s.Op {
 		case ot.SegmentOpMoveTo:
@@ -133,9 +154,6 @@ func rasterise(run shaping.Output, gid font.GID, sub float64) mask {
 		}
 	}
 	r.ClosePath()
-	alpha := image.NewAlpha(image.Rect(0, 0, w, h))
-	r.Draw(alpha, alpha.Rect, image.Opaque, image.Point{})
-	return mask{alpha, left, top}
 }
 
 // blend lays ink through an alpha mask over dst (premultiplied).

@@ -62,6 +62,7 @@ type family struct {
 	suffix string
 	faces  [10]*font.Face
 	names  map[*font.Face]string
+	faked  map[*font.Face]bool // regular faces that are drawn bold
 }
 
 func (f *family) face(i int) *font.Face {
@@ -70,14 +71,18 @@ func (f *family) face(i int) *font.Face {
 	}
 	name := chain[i] + "-" + f.suffix
 	parsed, err := parse(name)
-	if err != nil && f.suffix != "Regular" {
-		name = chain[i] + "-Regular" // no bold of this script exists
+	fake := err != nil && f.suffix != "Regular"
+	if fake { // no bold of this script is carried: it is drawn from the regular one
+		name = chain[i] + "-Regular"
 		parsed, err = parse(name)
 	}
 	if err != nil {
 		return nil
 	}
 	f.faces[i] = font.NewFace(parsed)
+	if fake {
+		f.faked[f.faces[i]] = true
+	}
 	f.names[f.faces[i]] = name
 	return f.faces[i]
 }

@@ -11,6 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/text/feature/plural"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+	"golang.org/x/text/number"
+
 	"cotmoc/assets"
 )
 
@@ -48,6 +53,41 @@ func In(lang, key string, pairs ...string) string {
 		s = strings.ReplaceAll(s, "{"+pairs[i]+"}", pairs[i+1])
 	}
 	return s
+}
+
+// Count returns the words for key that go with n things: the form that the
+// language's plural rule (CLDR) asks for, with {n} replaced by the number.
+func Count(lang, key string, n int, pairs ...string) string {
+	if !Has(lang) {
+		lang = "vi"
+	}
+	form := key + "_" + pluralForm(lang, n)
+	if catalogues()[lang][form] == "" {
+		form = key + "_other"
+	}
+	return In(lang, form, append([]string{"n", Number(lang, n)}, pairs...)...)
+}
+
+// pluralForm names n's plural category in lang: zero, one, two, few, many or other.
+func pluralForm(lang string, n int) string {
+	switch plural.Cardinal.MatchPlural(language.Make(lang), max(n, -n), 0, 0, 0, 0) {
+	case plural.Zero:
+		return "zero"
+	case plural.One:
+		return "one"
+	case plural.Two:
+		return "two"
+	case plural.Few:
+		return "few"
+	case plural.Many:
+		return "many"
+	}
+	return "other"
+}
+
+// Number writes a whole number with the language's own digit groups (CLDR).
+func Number(lang string, n int) string {
+	return message.NewPrinter(language.Make(lang)).Sprint(number.Decimal(n))
 }
 
 // Date writes a date in the language's own form, Gregorian year.

@@ -27,6 +27,7 @@ type Bulletin struct {
 	Picture *image.RGBA // already cut to PictureSize, or nil
 	Source  string
 	Date    time.Time
+	Langs   []playlist.Language // that take turns here
 	e       *typeset.Engine
 	body    []text
 	lines   int // body lines on a page
@@ -63,7 +64,7 @@ func NewBulletin(e *typeset.Engine, b Bulletin) *Bulletin {
 		for i := range b.Columns {
 			c, area, _ := b.frame(i, nil)
 			t := c.set(b.Columns[i].Text, b.Columns[i].Lang, size, area.Dx(), options{col: Ink, lead: 0.12})
-			lines := max(1, int(float64(area.Dy())/t.Pitch))
+			lines := t.fitting(area.Dy())
 			b.body = append(b.body, t)
 			b.lines = min(b.lines, lines)
 			b.pages = max(b.pages, (len(t.Lines)+lines-1)/lines)
@@ -94,7 +95,7 @@ func (b *Bulletin) Reading(page int) time.Duration {
 
 // Draw draws a page, from 0.
 func (b *Bulletin) Draw(page int) *image.RGBA {
-	c := newCanvas(b.e, b.W, b.H, Paper)
+	c := newCanvas(b.e, b.W, b.H, Paper).turns(b.Langs)
 	if b.Picture != nil {
 		_, r := b.split()
 		c.picture(b.Picture, r)
@@ -125,7 +126,7 @@ func (b *Bulletin) split() (words, picture image.Rectangle) {
 func (b *Bulletin) frame(i int, c *canvas) (*canvas, image.Rectangle, text) {
 	draws := c != nil
 	if !draws {
-		c = &canvas{e: b.e, w: b.W, h: b.H, unit: unit(b.W, b.H)}
+		c = (&canvas{e: b.e, w: b.W, h: b.H, unit: unit(b.W, b.H)}).turns(b.Langs)
 	}
 	area, _ := b.split()
 	n := len(b.Columns)
@@ -146,7 +147,7 @@ func (b *Bulletin) frame(i int, c *canvas) (*canvas, image.Rectangle, text) {
 	if column.Fallback != "" {
 		col.Min.Y += c.px(28)
 	}
-	title := c.shrink(column.Title, column.Lang, 84, 52, col.Dx(), b.H*30/100, options{bold: true, col: Navy})
+	title := c.shrink(column.Title, column.Lang, 84, 52, col.Dx(), b.H*30/100, options{bold: true, col: Navy, title: true})
 	if column.Title == "" {
 		title.Height = 0
 	}
@@ -175,7 +176,7 @@ func (b *Bulletin) footer(c *canvas, page int) {
 	}
 	right := area.Max.X - c.px(72)
 	if b.pages > 1 {
-		t := c.set(words.In(string(lang), "page", "n", itoa(page+1), "m", itoa(b.pages)), lang, 26, area.Dx()/3, options{col: Soft, lines: 1})
+		t := c.set(words.In(string(lang), "page", "n", words.Number(string(lang), page+1), "m", words.Number(string(lang), b.pages)), lang, 26, area.Dx()/3, options{col: Soft, lines: 1})
 		c.put(t, right-t.Width, y)
 		right -= t.Width + c.px(40)
 	}

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
+	"strings"
 
 	"golang.org/x/image/vector"
 
@@ -41,6 +42,19 @@ type canvas struct {
 	e    *typeset.Engine
 	unit float64
 	w, h int
+	// The languages that take turns here: what is set for one of them leaves
+	// the others room, so that nothing jumps when the language turns.
+	strut string
+}
+
+// turns names the languages that take turns on the canvas.
+func (c *canvas) turns(langs []playlist.Language) *canvas {
+	var tags []string
+	for _, l := range langs {
+		tags = append(tags, string(l))
+	}
+	c.strut = strings.Join(tags, ",")
+	return c
 }
 
 func newCanvas(e *typeset.Engine, w, h int, back color.RGBA) *canvas {
@@ -98,15 +112,21 @@ func (c *canvas) set(s string, lang playlist.Language, size float64, width int, 
 	if col.A == 0 {
 		col = White
 	}
+	strut := c.strut
+	if o.digits {
+		strut = ""
+	}
 	return text{c.e.Layout(s, typeset.Style{
 		Lang: string(lang), Size: math.Round(size * c.unit), Width: max(width, 1), Bold: o.bold,
-		MaxLines: o.lines, Lead: o.lead, Centre: o.centre,
+		MaxLines: o.lines, Lead: o.lead, Centre: o.centre, Balance: o.title, Strut: strut,
 	}), col}
 }
 
 type options struct {
 	bold   bool
 	centre bool
+	title  bool // lines of about the same length
+	digits bool // the same in every language: needs no room for others
 	lines  int
 	lead   float64
 	col    color.RGBA
@@ -123,10 +143,16 @@ func (c *canvas) shrink(s string, lang playlist.Language, most, least float64, w
 	}
 	t := c.set(s, lang, least, width, o)
 	if t.Height > height && t.Pitch > 0 {
-		o.lines = max(1, int(float64(height)/t.Pitch))
+		o.lines = t.fitting(height)
 		t = c.set(s, lang, least, width, o)
 	}
 	return t
+}
+
+// fitting is how many of the text's lines fit a height, at least one.
+func (t text) fitting(height int) int {
+	one := float64(t.Height) - float64(len(t.Lines)-1)*t.Pitch
+	return max(1, 1+int((float64(height)-one)/t.Pitch))
 }
 
 func (c *canvas) put(t text, x, y int) { t.Draw(c.RGBA, float64(x), float64(y), t.col) }

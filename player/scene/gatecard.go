@@ -29,7 +29,7 @@ type Card struct {
 
 // GateCard draws a gate's facts. What is not known says "ask at the counter".
 func GateCard(e *typeset.Engine, w, h int, card Card) *image.RGBA {
-	c := newCanvas(e, w, h, Navy)
+	c := newCanvas(e, w, h, Navy).turns(card.Langs)
 	lang := string(card.Lang)
 	margin := c.px(64)
 	area := inset(c.Rect, margin, c.px(48))
@@ -117,12 +117,16 @@ func (c *canvas) status(card Card, r image.Rectangle) {
 	default:
 		open, _, next := f.OpenAt(card.Now)
 		back, word, detail = Red, words.In(lang, "closed"), ""
-		key := "opens_at"
+		at, soon := "opens_at", "opens_soon"
 		if open {
-			back, word, key = Green, words.In(lang, "open"), "closes_at"
+			back, word, at, soon = Green, words.In(lang, "open"), "closes_at", "closes_soon"
 		}
-		if !next.IsZero() {
-			detail = words.In(lang, key, "t", card.both(next))
+		switch left := next.Sub(card.Now); {
+		case next.IsZero():
+		case left <= time.Hour: // whoever hurries need not reckon
+			detail = words.Count(lang, soon, int((left+time.Minute-1)/time.Minute), "t", card.both(next))
+		default:
+			detail = words.In(lang, at, "t", card.both(next))
 		}
 	}
 	c.round(r, c.px(24), back)
@@ -181,7 +185,7 @@ func (c *canvas) clocks(card Card, r image.Rectangle) {
 		t := at(card.Now, z[1])
 		day := words.Weekday(string(card.Lang), t.Weekday()) + "  ·  " + words.Date(string(card.Lang), t)
 		date := c.shrink(day, card.Lang, 30, 20, in.Dx(), in.Dy()/3, options{col: Mist, centre: true, lines: 2})
-		digits := c.shrink(t.Format("15:04"), "en", 150, 50, in.Dx(), in.Dy()-label.Height-date.Height, options{bold: true, centre: true, lines: 1})
+		digits := c.shrink(t.Format("15:04"), "en", 150, 50, in.Dx(), in.Dy()-label.Height-date.Height, options{bold: true, centre: true, lines: 1, digits: true})
 		middle := in.Min.Y + label.Height + (in.Dy()-label.Height-date.Height-digits.Height)/2
 		c.put(digits, in.Min.X, middle)
 		c.put(date, in.Min.X, in.Max.Y-date.Height)

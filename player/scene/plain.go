@@ -4,7 +4,9 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 
 // Evergreen draws the page of last resort: it names the place and the time.
 func Evergreen(e *typeset.Engine, w, h int, place playlist.ProgrammePlace, lang playlist.Language, now time.Time, trusted bool) *image.RGBA {
-	c := newCanvas(e, w, h, Navy)
+	c := newCanvas(e, w, h, Navy).turns(place.Languages)
 	c.fill(image.Rect(0, h-max(4, c.px(24)), w, h), Gold)
 	size := min(c.px(200), h/4)
 	logo := drawLogo(size, size)
@@ -28,13 +30,13 @@ func Evergreen(e *typeset.Engine, w, h int, place playlist.ProgrammePlace, lang 
 		hello := c.shrink(words.In(string(lang), "welcome"), lang, 54, 24, w*9/10, h/8, options{col: Gold, centre: true, lines: 1})
 		c.put(hello, w*5/100, y)
 		y += hello.Height
-		title := c.shrink(name, nameLang, 120, 36, w*9/10, h/4, options{bold: true, centre: true, lines: 2})
+		title := c.shrink(name, nameLang, 120, 36, w*9/10, h/4, options{bold: true, centre: true, lines: 2, title: true})
 		c.put(title, w*5/100, y)
 		y += title.Height
 	}
 	if trusted {
 		t := at(now, place.Zone)
-		clock := c.shrink(t.Format("15:04"), "en", 150, 40, w*9/10, h/5, options{bold: true, centre: true, lines: 1})
+		clock := c.shrink(t.Format("15:04"), "en", 150, 40, w*9/10, h/5, options{bold: true, centre: true, lines: 1, digits: true})
 		day := words.Weekday(string(lang), t.Weekday()) + "  ·  " + words.Date(string(lang), t)
 		date := c.shrink(day, lang, 44, 20, w*9/10, h/10, options{col: Mist, centre: true, lines: 1})
 		y = max(y, h-c.px(60)-clock.Height-date.Height)
@@ -50,7 +52,7 @@ func Evergreen(e *typeset.Engine, w, h int, place playlist.ProgrammePlace, lang 
 // Notice draws an emergency notice in one language.
 func Notice(e *typeset.Engine, w, h int, n playlist.Notice, lang playlist.Language, now time.Time, zone string, trusted bool) *image.RGBA {
 	back := map[playlist.Severity]color.RGBA{playlist.Extreme: Red, playlist.Severe: Orange, playlist.Moderate: Blue}[n.Severity]
-	c := newCanvas(e, w, h, back)
+	c := newCanvas(e, w, h, back).turns(slices.Sorted(maps.Keys(n.Bodies)))
 	band := h * 20 / 100
 	c.fill(image.Rect(0, 0, w, band), White)
 	c.warning(image.Rect(c.px(60), band/6, c.px(60)+band*2/3, band*5/6), back)
@@ -58,7 +60,7 @@ func Notice(e *typeset.Engine, w, h int, n playlist.Notice, lang playlist.Langua
 	c.put(word, c.px(100)+band*2/3, (band-word.Height)/2)
 	body := n.Bodies[lang]
 	area := image.Rect(c.px(80), band+c.px(50), w-c.px(80), h-c.px(90))
-	title := c.shrink(body.Title, lang, 100, 44, area.Dx(), area.Dy()/2, options{bold: true})
+	title := c.shrink(body.Title, lang, 100, 44, area.Dx(), area.Dy()/2, options{bold: true, title: true})
 	c.put(title, area.Min.X, area.Min.Y)
 	if body.Text != "" {
 		y := area.Min.Y + title.Height + c.px(30)
@@ -88,23 +90,23 @@ func (c *canvas) warning(r image.Rectangle, col color.RGBA) {
 	c.fill(image.Rect(x, r.Min.Y+r.Dy()*78/100, x+bar, r.Min.Y+r.Dy()*78/100+bar), White)
 }
 
-// Clock draws a clock zone. An untrusted clock is not shown: the logo is.
-func Clock(e *typeset.Engine, w, h int, lang playlist.Language, now time.Time, zone string, trusted bool) *image.RGBA {
+// Clock draws a clock zone in lang, one of langs that take turns. An untrusted clock is not shown: the logo is.
+func Clock(e *typeset.Engine, w, h int, lang playlist.Language, langs []playlist.Language, now time.Time, zone string, trusted bool) *image.RGBA {
 	if !trusted {
 		return Logo(e, w, h, nil)
 	}
-	c := newCanvas(e, w, h, Navy)
+	c := newCanvas(e, w, h, Navy).turns(langs)
 	t := at(now, zone)
 	in := inset(c.Rect, w/16, h/16)
 	day := words.Weekday(string(lang), t.Weekday()) + "\n" + words.Date(string(lang), t)
 	if w > h*4 { // a flat zone: beside each other
-		digits := c.shrink(t.Format("15:04"), "en", 400, 12, in.Dx()/2, in.Dy(), options{bold: true, lines: 1})
+		digits := c.shrink(t.Format("15:04"), "en", 400, 12, in.Dx()/2, in.Dy(), options{bold: true, lines: 1, digits: true})
 		date := c.shrink(day, lang, 120, 10, in.Dx()/2-w/20, in.Dy(), options{col: Mist})
 		c.put(digits, in.Min.X, in.Min.Y+(in.Dy()-digits.Height)/2)
 		c.put(date, in.Max.X-date.Width, in.Min.Y+(in.Dy()-date.Height)/2)
 		return c.RGBA
 	}
-	digits := c.shrink(t.Format("15:04"), "en", 400, 12, in.Dx(), in.Dy()*55/100, options{bold: true, centre: true, lines: 1})
+	digits := c.shrink(t.Format("15:04"), "en", 400, 12, in.Dx(), in.Dy()*55/100, options{bold: true, centre: true, lines: 1, digits: true})
 	date := c.shrink(day, lang, 120, 10, in.Dx(), in.Dy()*40/100, options{col: Mist, centre: true})
 	top := in.Min.Y + (in.Dy()-digits.Height-date.Height)/2
 	c.put(digits, in.Min.X, top)
@@ -205,12 +207,13 @@ func Ticker(e *typeset.Engine, h int, texts []string, langs []playlist.Language)
 	}
 	var parts []part
 	gap := h
+	strut := (&canvas{}).turns(langs).strut // one baseline for all
 	for i, s := range texts {
 		s = strings.Join(strings.Fields(s), " ")
 		if s == "" {
 			continue
 		}
-		b := e.Layout(s, typeset.Style{Lang: string(langs[i]), Size: size})
+		b := e.Layout(s, typeset.Style{Lang: string(langs[i]), Size: size, Strut: strut})
 		parts = append(parts, part{b, length + gap/2})
 		length += b.Width + gap
 		if length > 400*TileWidth { // 400 tiles of 60 px take 100 MB

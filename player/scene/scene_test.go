@@ -22,8 +22,8 @@ var article = map[playlist.Language][2]string{
 	"vi":      {"Tuyên ngôn Quốc tế về Nhân quyền", "Mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền lợi. Mọi con người đều được tạo hóa ban cho lý trí và lương tâm và cần phải đối xử với nhau trong tình bằng hữu."},
 	"en":      {"Universal Declaration of Human Rights", "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience and should act towards one another in a spirit of brotherhood."},
 	"zh-Hans": {"世界人权宣言", "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。"},
-	"lo":      {"ປະກາດສາກົນກ່ຽວກັບສິດຂອງມະນຸດ", "ມະນຸດ\u200Bເກີດ\u200Bມາ\u200Bມີ\u200Bສິດ\u200Bເສລີພາບ ແລະ\u200Bສະເໝີໜ້າ\u200Bກັນ\u200Bໃນ\u200Bທາງ\u200Bກຽດຕິສັກ ແລະ\u200Bທາງ\u200Bສິດ\u200Bດ້ວຍ\u200Bມະນຸດ\u200Bມີ\u200Bສະຕິ\u200Bສຳປັດຊັນຍະ"},
-	"km":      {"សេចក្ដីប្រកាសជាសកលស្ដីពីសិទ្ធិមនុស្ស", "មនុស្ស\u200Bទាំងអស់\u200Bកើត\u200Bមក\u200Bមាន\u200Bសេរីភាព និង\u200Bសមភាព\u200Bក្នុង\u200Bសេចក្ដី\u200Bថ្លៃថ្នូរ\u200Bនិង\u200Bសិទ្ធិ។ មនុស្ស​មាន\u200Bវិចារណញ្ញាណ\u200Bនិង\u200Bសតិសម្បជញ្ញៈ"},
+	"lo":      {"ປະກາດ\u200Bສາກົນ\u200Bກ່ຽວກັບ\u200Bສິດ\u200Bຂອງ\u200Bມະນຸດ", "ມະນຸດ\u200Bເກີດ\u200Bມາ\u200Bມີ\u200Bສິດ\u200Bເສລີພາບ ແລະ\u200Bສະເໝີ\u200Bໜ້າ\u200Bກັນ\u200Bໃນ\u200Bທາງ\u200Bກຽດຕິສັກ ແລະ\u200Bທາງ\u200Bສິດ\u200Bດ້ວຍ\u200Bມະນຸດ\u200Bມີ\u200Bສະຕິ\u200Bສຳ\u200Bປັດ\u200Bຊັນ\u200Bຍະ"},
+	"km":      {"សេចក្ដីប្រកាស\u200Bជាស\u200Bកល\u200Bស្ដីពី\u200Bសិទ្ធិមនុស្ស", "មនុស្ស\u200Bទាំងអស់\u200Bកើតមក\u200Bមាន\u200Bសេរីភាព និង\u200Bសមភាព\u200Bក្នុង\u200Bសេចក្ដីថ្លៃថ្នូរ\u200Bនិង\u200Bសិទ្ធិ។ មនុស្ស\u200Bមាន\u200Bវិចារណញ្ញាណ\u200Bនិង\u200Bសតិសម្បជញ្ញៈ"},
 }
 
 var languages = []playlist.Language{"vi", "en", "zh-Hans", "lo", "km"}
@@ -64,7 +64,7 @@ func TestGoldenScreens(t *testing.T) {
 			name := fmt.Sprintf("%s-%dx%d", lang, size.X, size.Y)
 			t.Run(name, func(t *testing.T) {
 				pw, ph := PictureSize(size.X, size.Y)
-				b := NewBulletin(engine, Bulletin{W: size.X, H: size.Y, Picture: photo(pw, ph), Source: "UDHR", Date: noon,
+				b := NewBulletin(engine, Bulletin{W: size.X, H: size.Y, Langs: languages, Picture: photo(pw, ph), Source: "UDHR", Date: noon,
 					Columns: []Column{{Lang: lang, Title: article[lang][0], Text: article[lang][1]}}})
 				golden.Check(t, "bulletin-"+name, b.Draw(0))
 				golden.Check(t, "gate-"+name, GateCard(engine, size.X, size.Y, sampleCard(lang, true)))
@@ -73,7 +73,7 @@ func TestGoldenScreens(t *testing.T) {
 				golden.Check(t, "notice-"+name, Notice(engine, size.X, size.Y, n, lang, noon, "Asia/Ho_Chi_Minh", true))
 			})
 		}
-		golden.Check(t, "clock-"+string(lang), Clock(engine, 320, 180, lang, noon, "Asia/Ho_Chi_Minh", true))
+		golden.Check(t, "clock-"+string(lang), Clock(engine, 320, 180, lang, languages, noon, "Asia/Ho_Chi_Minh", true))
 		tiles, _ := Ticker(engine, 60, []string{article[lang][1]}, []playlist.Language{lang})
 		golden.Check(t, "ticker-"+string(lang), tiles[0])
 		golden.Check(t, "caption-"+string(lang), Caption(engine, 960, 540, []string{article[lang][0], article["en"][0]}, []playlist.Language{lang, "en"}))

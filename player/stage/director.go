@@ -323,7 +323,7 @@ func (d *Director) sourceFor(z *zone, cue timeline.Cue) source {
 			return newGateCard(d.typ, *cue.Entry.Gate, cue, size, d)
 		}
 	}
-	return newBulletin(d.typ, cue, size)
+	return newBulletin(d.typ, cue, d.place.Languages, size)
 }
 
 func (d *Director) setMark(p *playlist.Programme) {

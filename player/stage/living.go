@@ -141,10 +141,10 @@ func newEvergreen(e *typeset.Engine, size image.Point, d *Director) source {
 }
 
 func newClock(e *typeset.Engine, size image.Point, d *Director) source {
-	zone, trusted := d.place.Zone, d.clock.Trusted
-	return &living{wall: d.wall, langs: d.place.Languages, turn: languageTurn,
+	zone, trusted, langs := d.place.Zone, d.clock.Trusted, d.place.Languages
+	return &living{wall: d.wall, langs: langs, turn: languageTurn,
 		render: func(now time.Time, lang playlist.Language) *image.RGBA {
-			return scene.Clock(e, size.X, size.Y, lang, now, zone, trusted)
+			return scene.Clock(e, size.X, size.Y, lang, langs, now, zone, trusted)
 		}}
 }
 

@@ -161,9 +161,9 @@ func newPicture(cue timeline.Cue, size image.Point) source {
 }
 
 // newBulletin shows a text item, in one language or side by side.
-func newBulletin(e *typeset.Engine, cue timeline.Cue, size image.Point) source {
+func newBulletin(e *typeset.Engine, cue timeline.Cue, langs []playlist.Language, size image.Point) source {
 	return &stills{load: func(context.Context) ([]page, error) {
-		b := scene.Bulletin{W: size.X, H: size.Y, Source: cue.Entry.Source}
+		b := scene.Bulletin{W: size.X, H: size.Y, Source: cue.Entry.Source, Langs: langs}
 		if cue.Entry.Date != nil {
 			b.Date = *cue.Entry.Date
 		}

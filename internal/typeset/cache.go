@@ -1,0 +1,48 @@
+package typeset
+
+// blockKey names set text.
+type blockKey struct {
+	text  string
+	style Style
+}
+
+// blockCache keeps text that was set lately, in two generations: what is asked
+// for moves to the young one, and when that is full the old one is dropped.
+type blockCache struct {
+	young, old map[blockKey]*Block
+	glyphs     int // in the young generation
+}
+
+// maxGlyphs bounds a generation: about 8 MB. maxCached is the longest text that
+// is kept, in bytes.
+const (
+	maxGlyphs = 60_000
+	maxCached = 16 << 10
+)
+
+func (c *blockCache) get(key blockKey) (*Block, bool) {
+	if b, ok := c.young[key]; ok {
+		return b, true
+	}
+	b, ok := c.old[key]
+	if ok {
+		c.put(key, b)
+	}
+	return b, ok
+}
+
+func (c *blockCache) put(key blockKey, b *Block) {
+	if len(key.text) > maxCached {
+		return
+	}
+	if c.young == nil || c.glyphs > maxGlyphs {
+		c.young, c.old, c.glyphs = map[blockKey]*Block{}, c.young, 0
+	}
+	c.young[key] = b
+	c.glyphs += 16 // an empty text costs as well
+	for _, l := range b.Lines {
+		for _, r := range l.runs {
+			c.glyphs += len(r.Glyphs)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package typeset
+
+import (
+	"strings"
+
+	"github.com/go-text/typesetting/di"
+	"github.com/go-text/typesetting/language"
+	"github.com/go-text/typesetting/shaping"
+	"golang.org/x/image/math/fixed"
+	"golang.org/x/text/unicode/norm"
+)
+
+func clean(text string) (string, bool) {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	cut := false
+	if len(text) > maxText { // at least as many bytes as runes
+		if runes := []rune(text); len(runes) > maxText {
+			text, cut = string(runes[:maxText]), true
+		}
+	}
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\t", " ").Replace(text)
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' || 0x7F <= r && r < 0xA0 {
+			return -1
+		}
+		return r
+	}, text)
+	return norm.NFC.String(text), cut
+}
+
+// setParagraph sets one paragraph. A long one is shaped in pieces, so that the
+// time stays proportional to its length; the last line of a piece is set again
+// with the piece after it, so that lines end where they would in one go.
+func (e *Engine) setParagraph(b *Block, runes []rune, s Style, m fontmap) {
+	if len(runes) == 0 {
+		b.Lines = append(b.Lines, Line{first: true})
+		return
+	}
+	dir := direction(runes)
+	from := len(b.Lines)
+	defer func() {
+		for i := from; i < len(b.Lines); i++ {
+			b.Lines[i].first, b.Lines[i].rtl = i == from, dir == di.DirectionRTL
+		}
+	}()
+	if s.Width <= 0 {
+		e.setOneLine(b, runes, s, m, dir)
+		return
+	}
+	for len(runes) > 0 {
+		n := pieceEnd(runes)
+		lines := e.wrapped(runes[:n], s, m, dir)
+		if n < len(runes) && len(lines) > 1 {
+			last := len(lines) - 1
+			n -= len([]rune(lines[last].Text))
+			lines = lines[:last]
+		}
+		b.Lines = append(b.Lines, lines...)
+		if s.MaxLines > 0 && len(b.Lines) > s.MaxLines {
+			return
+		}
+		runes = runes[n:]
+	}
+}
+
+// setOneLine sets text that is not wrapped.
+func (e *Engine) setOneLine(b *Block, runes []rune, s Style, m fontmap, dir di.Direction) {
+	var line Line
+	for len(runes) > 0 {
+		n := pieceEnd(runes)
+		for _, l := range e.wrapped(runes[:n], s, m, dir) {
+			line.Text += l.Text
+			line.Width += l.Width
+			line.runs = append(line.runs, l.runs...)
+		}
+		runes = runes[n:]
+	}
+	b.Lines = append(b.Lines, line)
+}
+
+// pieceEnd is where to cut a long text for shaping: after a space or U+200B, or
+// at worst anywhere that is not before a combining mark.
+func pieceEnd(runes []rune) int {
+	if len(runes) <= maxPiece {
+		return len(runes)
+	}
+	for i := maxPiece; i > maxPiece/2; i-- {
+		if runes[i-1] == ' ' || runes[i-1] == 0x200B || runes[i-1] == '。' {
+			return i
+		}
+	}
+	n := maxPiece
+	for n < len(runes) && n < maxPiece+64 && (combines(runes[n]) || combines(runes[n-1])) {
+		n++
+	}
+	return n
+}
+
+// wrapped shapes a piece and breaks it into lines.
+func (e *Engine) wrapped(runes []rune, s Style, m fontmap, dir di.Direction) []Line {
+	in := shaping.Input{Text: runes, RunEnd: len(runes), Direction: dir, Size: fixed.Int26_6(s.Size * 64), Language: language.NewLanguage(s.Lang)}
+	inputs := e.split.Split(in, m)
+	outs := make([]shaping.Output, len(inputs))
+	for i, p := range inputs {
+		outs[i] = e.shaper.Shape(p)
+	}
+	width := fixed.Int26_6(1 << 30)
+	if s.Width > 0 {
+		width = fixed.I(s.Width)
+	}
+	wrapped, _ := e.wrap.WrapParagraphF(shaping.WrapConfig{Direction: dir, BreakPolicy: shaping.WhenNecessary}, width, runes, shaping.NewSliceIterator(outs))
+	lines := make([]Line, 0, len(wrapped))
+	for _, l := range wrapped {
+		lines = append(lines, newLine(l, runes))
+	}
+	return lines
+}
+
+func newLine(l shaping.Line, runes []rune) Line {
+	line := Line{runs: visual(l)}
+	low, high := len(runes), 0
+	for _, r := range l {
+		line.Width += float64(r.Advance) / 64
+		low, high = min(low, r.Runes.Offset), max(high, r.Runes.Offset+r.Runes.Count)
+	}
+	if low < high {
+		line.Text = string(runes[low:high])
+	}
+	return line
+}
+
+// visual copies the runs of a line in the order in which they are drawn.
+func visual(l shaping.Line) []shaping.Output {
+	runs := make([]shaping.Output, len(l))
+	for _, r := range l {
+		at := int(r.VisualIndex)
+		if at < 0 || at >= len(runs) || runs[at].Face != nil {
+			return append([]shaping.Output(nil), l...)
+		}
+		runs[at] = r
+	}
+	return runs
+}
+
+// direction is that of the first strong character.
+func direction(runes []rune) di.Direction {
+	for _, r := range runes {
+		switch {
+		case 0x0590 <= r && r <= 0x08FF || 0xFB1D <= r && r <= 0xFDFF || 0xFE70 <= r && r <= 0xFEFC:
+			return di.DirectionRTL
+		case r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r >= 0xC0 && r < 0x0590 || r >= 0x0E00 && r < 0xFB00 && r>>8 != 0x20:
+			return di.DirectionLTR
+		}
+	}
+	return di.DirectionLTR
+}
