@@ -1,9 +1,24 @@
 package typeset
 
+import "fmt"
+
 // blockKey names set text.
 type blockKey struct {
 	text  string
+	bold  string // which spans are, and how long each is
 	style Style
+}
+
+func keyOf(spans []Span, s Style) blockKey {
+	if len(spans) == 1 && !spans[0].Bold {
+		return blockKey{text: spans[0].Text, style: s}
+	}
+	key := blockKey{style: s}
+	for _, span := range spans {
+		key.text += span.Text
+		key.bold += fmt.Sprint(len(span.Text), span.Bold, " ")
+	}
+	return key
 }
 
 // blockCache keeps text that was set lately, in two generations: what is asked

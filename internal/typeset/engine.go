@@ -96,37 +96,58 @@ func invisible(r rune) bool {
 // be drawn is listed in Missing and shows as the font's replacement. What was
 // set lately is not shaped again.
 func (e *Engine) Layout(text string, s Style) *Block {
+	return e.LayoutSpans([]Span{{Text: text}}, s)
+}
+
+// Span is a part of a text, bold or not.
+type Span struct {
+	Text string
+	Bold bool
+}
+
+// LayoutSpans sets a text of which parts are bold. Words and lines are found as
+// if it were one.
+func (e *Engine) LayoutSpans(spans []Span, s Style) *Block {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.Size = min(max(s.Size, 1), 2000)
-	key := blockKey{text, s}
+	key := keyOf(spans, s)
 	b, ok := e.blocks.get(key)
 	if !ok {
-		b = e.layout(text, s)
+		b = e.layout(spans, s)
 		e.blocks.put(key, b)
 	}
 	copied := *b // its fields are the caller's; the lines are shared and never change
 	return &copied
 }
 
-func (e *Engine) layout(text string, s Style) *Block {
-	m := fontmap{e.families[s.Bold], strings.HasPrefix(s.Lang, "zh"), map[rune]bool{}}
-	cleaned, cut := clean(text)
+// fontmaps are the regular and the bold fonts of a language.
+type fontmaps struct{ plain, bold fontmap }
+
+func (e *Engine) layout(spans []Span, s Style) *Block {
+	zh, miss := strings.HasPrefix(s.Lang, "zh"), map[rune]bool{}
+	m := fontmaps{fontmap{e.families[s.Bold], zh, miss}, fontmap{e.families[true], zh, miss}}
+	t, cut := gather(spans)
 	b := &Block{e: e, Cut: cut}
-	e.setParagraphs(b, cleaned, s, m)
+	e.setParagraphs(b, t, s, m)
 	if s.Balance && s.Width > 0 && !b.Cut && 1 < len(b.Lines) && len(b.Lines) <= maxBalanced {
-		b = e.balanced(b, cleaned, s, m)
+		b = e.balanced(b, t, s, m)
 	}
 	e.measure(b, s, m)
 	return b
 }
 
-func (e *Engine) setParagraphs(b *Block, text string, s Style, m fontmap) {
-	for _, paragraph := range strings.Split(text, "\n") {
+func (e *Engine) setParagraphs(b *Block, t typed, s Style, m fontmaps) {
+	for from := 0; from <= len(t.runes); {
 		if s.MaxLines > 0 && len(b.Lines) > s.MaxLines {
 			break
 		}
-		e.setParagraph(b, []rune(paragraph), s, m)
+		to := from
+		for to < len(t.runes) && t.runes[to] != '\n' {
+			to++
+		}
+		e.setParagraph(b, t.slice(from, to), s, m)
+		from = to + 1
 	}
 	if s.MaxLines > 0 && len(b.Lines) > s.MaxLines {
 		e.ellipsis(b, s, m)

@@ -13,15 +13,15 @@ import (
 const maxBalanced = 6
 
 // balanced sets text in the narrowest measure that takes no more lines.
-func (e *Engine) balanced(b *Block, text string, s Style, m fontmap) *Block {
+func (e *Engine) balanced(b *Block, t typed, s Style, m fontmaps) *Block {
 	best := b
 	low, high := s.Width/len(b.Lines), s.Width
 	for high-low > 4 {
 		narrow := s
 		narrow.Width = (low + high) / 2
 		try := &Block{e: e}
-		e.setParagraphs(try, text, narrow, m)
-		if len(try.Lines) > len(b.Lines) || try.Cut || slices.ContainsFunc(try.Lines, func(l Line) bool { return l.Width > float64(narrow.Width)+1 }) {
+		e.setParagraphs(try, t, narrow, m)
+		if len(try.Lines) > len(b.Lines) || try.Cut || tearsWords(try.Lines) {
 			low = narrow.Width
 		} else {
 			best, high = try, narrow.Width
@@ -30,8 +30,36 @@ func (e *Engine) balanced(b *Block, text string, s Style, m fontmap) *Block {
 	return best
 }
 
+// tearsWords says whether a line ends where no line should: inside a word that
+// was too wide for the measure.
+func tearsWords(lines []Line) bool {
+	var paragraph []rune
+	var ends []int
+	torn := func() bool {
+		var s segmenter.Segmenter
+		s.Init(paragraph)
+		allowed := map[int]bool{}
+		for it := s.LineIterator(); it.Next(); {
+			l := it.Line()
+			allowed[l.Offset+len(l.Text)] = true
+		}
+		return slices.ContainsFunc(ends, func(at int) bool { return !allowed[at] })
+	}
+	for _, l := range lines {
+		if l.first && len(paragraph) > 0 {
+			if torn() {
+				return true
+			}
+			paragraph, ends = nil, nil
+		}
+		paragraph = append(paragraph, []rune(l.Text)...)
+		ends = append(ends, len(paragraph))
+	}
+	return len(paragraph) > 0 && torn()
+}
+
 // ellipsis shortens the last allowed line, at a cluster, until … fits.
-func (e *Engine) ellipsis(b *Block, s Style, m fontmap) {
+func (e *Engine) ellipsis(b *Block, s Style, m fontmaps) {
 	text := b.Lines[s.MaxLines-1].Text
 	if next := b.Lines[s.MaxLines]; !next.first { // part of the word after the break fits as well
 		text += next.Text
@@ -57,12 +85,12 @@ func (e *Engine) ellipsis(b *Block, s Style, m fontmap) {
 	last.first, last.rtl = first, rtl
 }
 
-func (e *Engine) cutLine(runes []rune, s Style, m fontmap, dir di.Direction) Line {
+func (e *Engine) cutLine(runes []rune, s Style, m fontmaps, dir di.Direction) Line {
 	text := strings.TrimRight(string(runes), " \u200B,;:，；：、")
 	whole := s
 	whole.Width = 0
 	short := &Block{e: e}
-	e.setOneLine(short, []rune(text+"…"), whole, m, dir)
+	e.setOneLine(short, typed{runes: []rune(text + "…")}, whole, m, dir)
 	return short.Lines[0]
 }
 
@@ -102,7 +130,7 @@ func (e *Engine) strut(s Style) extent {
 		x, ok := e.struts[key]
 		if !ok && tall[base] != "" {
 			const size = 200
-			b := e.layout(tall[base], Style{Lang: lang, Size: size, Bold: s.Bold})
+			b := e.layout([]Span{{Text: tall[base]}}, Style{Lang: lang, Size: size, Bold: s.Bold})
 			x = extent{b.Lines[0].Base / size, (float64(b.Height) - b.Lines[0].Base) / size}
 			e.struts[key] = x
 		}
@@ -114,7 +142,7 @@ func (e *Engine) strut(s Style) extent {
 // measure places the baselines. Every line is as tall as the tallest, counting
 // the ink of the glyphs really used: Khmer and Thai marks exceed what their
 // fonts declare.
-func (e *Engine) measure(b *Block, s Style, m fontmap) {
+func (e *Engine) measure(b *Block, s Style, m fontmaps) {
 	// The main font's own height, so that a block without marks is as tall as one with.
 	ascent, descent := 1.069*s.Size, 0.293*s.Size
 	seen := map[*font.Face]bool{}
@@ -124,7 +152,7 @@ func (e *Engine) measure(b *Block, s Style, m fontmap) {
 			descent = max(descent, -float64(r.LineBounds.Descent)/64, -float64(r.GlyphBounds.Descent)/64)
 			if !seen[r.Face] {
 				seen[r.Face] = true
-				b.Fonts = append(b.Fonts, m.f.names[r.Face])
+				b.Fonts = append(b.Fonts, m.name(r.Face))
 			}
 		}
 	}
@@ -149,7 +177,7 @@ func (e *Engine) measure(b *Block, s Style, m fontmap) {
 	if n := len(b.Lines); n > 0 {
 		b.Height = ceil(ascent + descent + float64(n-1)*b.Pitch)
 	}
-	for r := range m.miss {
+	for r := range m.plain.miss {
 		b.Missing = append(b.Missing, r)
 	}
 }

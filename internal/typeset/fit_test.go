@@ -120,6 +120,9 @@ func TestBalancedTitles(t *testing.T) {
 			if len(b.Lines) != len(plain.Lines) || b.Width > max(plain.Width, 600) {
 				t.Errorf("%s: %d lines became %d", lang, len(plain.Lines), len(b.Lines))
 			}
+			if tearsWords(b.Lines) && !tearsWords(plain.Lines) {
+				t.Errorf("%s: balancing tore a word: %q", lang, lines(b))
+			}
 			if len(b.Lines) == 2 && shortest(b) < shortest(plain)-0.5 {
 				t.Errorf("%s: balancing made the shorter line of %q shorter", lang, text)
 			}
@@ -197,7 +200,7 @@ func TestCachesAreBounded(t *testing.T) {
 	}
 	huge := strings.Repeat("a ", maxCached)
 	e.Layout(huge, Style{Size: 20, Width: 300})
-	if _, kept := e.blocks.get(blockKey{huge, Style{Size: 20, Width: 300}}); kept {
+	if _, kept := e.blocks.get(blockKey{text: huge, style: Style{Size: 20, Width: 300}}); kept {
 		t.Error("a text too long to keep was kept")
 	}
 }
@@ -259,5 +262,26 @@ func TestAMegabyteInOneParagraph(t *testing.T) {
 		if len([]rune(text)) > maxText && !b.Cut && name != "control" {
 			t.Errorf("%s: nothing is said of what was left out", name)
 		}
+	}
+}
+
+// Bold parts do not change where lines end by words, and only they are bolder.
+func TestSpans(t *testing.T) {
+	spans := []Span{{Text: "Giấy tờ cần có: "}, {Text: "hộ chiếu", Bold: true}, {Text: " còn hạn sáu tháng, "}, {Text: "ຫຼື ប័ណ្ណ", Bold: true}, {Text: " của người biên giới."}}
+	b := engine.LayoutSpans(spans, Style{Lang: "vi", Size: 30, Width: 260})
+	var all strings.Builder
+	for _, l := range b.Lines {
+		all.WriteString(l.Text)
+	}
+	if got := all.String(); got != "Giấy tờ cần có: hộ chiếu còn hạn sáu tháng, ຫຼື ប័ណ្ណ của người biên giới." {
+		t.Errorf("%q", got)
+	}
+	for _, name := range []string{"NotoSans-Regular", "NotoSans-Bold", "NotoSansLao-Bold", "NotoSansKhmer-Bold"} {
+		if !slices.Contains(b.Fonts, name) {
+			t.Errorf("%s is not among %v", name, b.Fonts)
+		}
+	}
+	if plain := engine.Layout(all.String(), Style{Lang: "vi", Size: 30, Width: 260}); plain.Width == b.Width && slices.Equal(plain.Fonts, b.Fonts) {
+		t.Error("the bold parts are not bold")
 	}
 }

@@ -108,6 +108,14 @@ func script(r rune) (first, last int) {
 	return 0, len(chain) - 1
 }
 
+// name is a face's file name, without its ending.
+func (m fontmaps) name(face *font.Face) string {
+	if n, ok := m.plain.f.names[face]; ok {
+		return n
+	}
+	return m.bold.f.names[face]
+}
+
 // wideQuotes are marks that Chinese sets a full em wide and Latin does not.
 const wideQuotes = "‘’“”…—·"
 

@@ -1,6 +1,7 @@
 package typeset
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/go-text/typesetting/di"
@@ -9,6 +10,42 @@ import (
 	"golang.org/x/image/math/fixed"
 	"golang.org/x/text/unicode/norm"
 )
+
+// typed is text with, for each rune, whether it is bold; nil: none is.
+type typed struct {
+	runes []rune
+	bold  []bool
+}
+
+func (t typed) slice(from, to int) typed {
+	out := typed{runes: t.runes[from:to]}
+	if t.bold != nil {
+		out.bold = t.bold[from:to]
+	}
+	return out
+}
+
+// gather cleans the spans and joins them.
+func gather(spans []Span) (typed, bool) {
+	var t typed
+	cut := false
+	for _, s := range spans {
+		text, short := clean(s.Text)
+		cut = cut || short
+		runes := []rune(text)
+		if over := len(t.runes) + len(runes) - maxText; over > 0 {
+			runes, cut = runes[:len(runes)-over], true
+		}
+		if s.Bold && t.bold == nil {
+			t.bold = make([]bool, len(t.runes))
+		}
+		t.runes = append(t.runes, runes...)
+		if t.bold != nil {
+			t.bold = append(t.bold, slices.Repeat([]bool{s.Bold}, len(runes))...)
+		}
+	}
+	return t, cut
+}
 
 func clean(text string) (string, bool) {
 	text = strings.ToValidUTF8(text, "\uFFFD")
@@ -31,12 +68,12 @@ func clean(text string) (string, bool) {
 // setParagraph sets one paragraph. A long one is shaped in pieces, so that the
 // time stays proportional to its length; the last line of a piece is set again
 // with the piece after it, so that lines end where they would in one go.
-func (e *Engine) setParagraph(b *Block, runes []rune, s Style, m fontmap) {
-	if len(runes) == 0 {
+func (e *Engine) setParagraph(b *Block, t typed, s Style, m fontmaps) {
+	if len(t.runes) == 0 {
 		b.Lines = append(b.Lines, Line{first: true})
 		return
 	}
-	dir := direction(runes)
+	dir := direction(t.runes)
 	from := len(b.Lines)
 	defer func() {
 		for i := from; i < len(b.Lines); i++ {
@@ -44,13 +81,13 @@ func (e *Engine) setParagraph(b *Block, runes []rune, s Style, m fontmap) {
 		}
 	}()
 	if s.Width <= 0 {
-		e.setOneLine(b, runes, s, m, dir)
+		e.setOneLine(b, t, s, m, dir)
 		return
 	}
-	for len(runes) > 0 {
-		n := pieceEnd(runes)
-		lines := e.wrapped(runes[:n], s, m, dir)
-		if n < len(runes) && len(lines) > 1 {
+	for len(t.runes) > 0 {
+		n := pieceEnd(t.runes)
+		lines := e.wrapped(t.slice(0, n), s, m, dir)
+		if n < len(t.runes) && len(lines) > 1 {
 			last := len(lines) - 1
 			n -= len([]rune(lines[last].Text))
 			lines = lines[:last]
@@ -59,21 +96,21 @@ func (e *Engine) setParagraph(b *Block, runes []rune, s Style, m fontmap) {
 		if s.MaxLines > 0 && len(b.Lines) > s.MaxLines {
 			return
 		}
-		runes = runes[n:]
+		t = t.slice(n, len(t.runes))
 	}
 }
 
 // setOneLine sets text that is not wrapped.
-func (e *Engine) setOneLine(b *Block, runes []rune, s Style, m fontmap, dir di.Direction) {
+func (e *Engine) setOneLine(b *Block, t typed, s Style, m fontmaps, dir di.Direction) {
 	var line Line
-	for len(runes) > 0 {
-		n := pieceEnd(runes)
-		for _, l := range e.wrapped(runes[:n], s, m, dir) {
+	for len(t.runes) > 0 {
+		n := pieceEnd(t.runes)
+		for _, l := range e.wrapped(t.slice(0, n), s, m, dir) {
 			line.Text += l.Text
 			line.Width += l.Width
 			line.runs = append(line.runs, l.runs...)
 		}
-		runes = runes[n:]
+		t = t.slice(n, len(t.runes))
 	}
 	b.Lines = append(b.Lines, line)
 }
@@ -97,12 +134,25 @@ func pieceEnd(runes []rune) int {
 }
 
 // wrapped shapes a piece and breaks it into lines.
-func (e *Engine) wrapped(runes []rune, s Style, m fontmap, dir di.Direction) []Line {
+func (e *Engine) wrapped(t typed, s Style, m fontmaps, dir di.Direction) []Line {
+	runes := t.runes
 	in := shaping.Input{Text: runes, RunEnd: len(runes), Direction: dir, Size: fixed.Int26_6(s.Size * 64), Language: language.NewLanguage(s.Lang)}
-	inputs := e.split.Split(in, m)
-	outs := make([]shaping.Output, len(inputs))
-	for i, p := range inputs {
-		outs[i] = e.shaper.Shape(p)
+	var outs []shaping.Output
+	for in.RunStart = 0; in.RunStart < len(runes); in.RunStart = in.RunEnd {
+		fonts := m.plain
+		in.RunEnd = len(runes)
+		if t.bold != nil {
+			if t.bold[in.RunStart] {
+				fonts = m.bold
+			}
+			in.RunEnd = in.RunStart
+			for in.RunEnd < len(runes) && t.bold[in.RunEnd] == t.bold[in.RunStart] {
+				in.RunEnd++
+			}
+		}
+		for _, p := range e.split.Split(in, fonts) {
+			outs = append(outs, e.shaper.Shape(p))
+		}
 	}
 	width := fixed.Int26_6(1 << 30)
 	if s.Width > 0 {

@@ -23,7 +23,7 @@ var article = map[playlist.Language][2]string{
 	"en":      {"Universal Declaration of Human Rights", "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience and should act towards one another in a spirit of brotherhood."},
 	"zh-Hans": {"世界人权宣言", "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。"},
 	"lo":      {"ປະກາດ\u200Bສາກົນ\u200Bກ່ຽວກັບ\u200Bສິດ\u200Bຂອງ\u200Bມະນຸດ", "ມະນຸດ\u200Bເກີດ\u200Bມາ\u200Bມີ\u200Bສິດ\u200Bເສລີພາບ ແລະ\u200Bສະເໝີ\u200Bໜ້າ\u200Bກັນ\u200Bໃນ\u200Bທາງ\u200Bກຽດຕິສັກ ແລະ\u200Bທາງ\u200Bສິດ\u200Bດ້ວຍ\u200Bມະນຸດ\u200Bມີ\u200Bສະຕິ\u200Bສຳ\u200Bປັດ\u200Bຊັນ\u200Bຍະ"},
-	"km":      {"សេចក្ដីប្រកាស\u200Bជាស\u200Bកល\u200Bស្ដីពី\u200Bសិទ្ធិមនុស្ស", "មនុស្ស\u200Bទាំងអស់\u200Bកើតមក\u200Bមាន\u200Bសេរីភាព និង\u200Bសមភាព\u200Bក្នុង\u200Bសេចក្ដីថ្លៃថ្នូរ\u200Bនិង\u200Bសិទ្ធិ។ មនុស្ស\u200Bមាន\u200Bវិចារណញ្ញាណ\u200Bនិង\u200Bសតិសម្បជញ្ញៈ"},
+	"km":      {"សេចក្ដីប្រកាស\u200Bជា\u200Bសកល\u200Bស្ដីពី\u200Bសិទ្ធិមនុស្ស", "មនុស្ស\u200Bទាំងអស់\u200Bកើតមក\u200Bមាន\u200Bសេរីភាព និង\u200Bសមភាព\u200Bក្នុង\u200Bសេចក្ដីថ្លៃថ្នូរ\u200Bនិង\u200Bសិទ្ធិ។ មនុស្ស\u200Bមាន\u200Bវិចារណញ្ញាណ\u200Bនិង\u200Bសតិសម្បជញ្ញៈ"},
 }
 
 var languages = []playlist.Language{"vi", "en", "zh-Hans", "lo", "km"}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"cotmoc/playlist"
@@ -21,6 +22,9 @@ type udhr struct {
 		} `json:"articles"`
 	} `json:"languages"`
 }
+
+// corrected holds what staff mark by hand: ICU cuts the Khmer សកល in two.
+var corrected = strings.NewReplacer("ជាសកល", "ជា\u200Bស\u2060កល")
 
 // articles are those of the Declaration that the sample shows.
 var articles = []int{1, 3, 13, 14, 18, 19, 25, 26}
@@ -46,7 +50,8 @@ func (b *builder) texts() error {
 				continue
 			}
 			lang := u.Languages[l]
-			b.rows.Versions = append(b.rows.Versions, playlist.Version{Item: id, Language: l, Title: lang.Title + " · " + t.Heading, Text: t.Text})
+			title := corrected.Replace(lang.Title) + " · " + t.Heading
+			b.rows.Versions = append(b.rows.Versions, playlist.Version{Item: id, Language: l, Title: title, Text: t.Text})
 		}
 	}
 	b.bulletin("guide", playlist.Names{"vi": "Màn hình này cho bạn biết", "en": "What this screen tells you", "zh-Hans": "本屏幕为您提供", "lo": "ໜ້າຈໍນີ້ບອກທ່ານ", "km": "អេក្រង់នេះប្រាប់អ្នក"},
