@@ -10,6 +10,13 @@ import "embed"
 //go:embed fonts
 var Fonts embed.FS
 
+// UIFonts holds uifonts/CotMocUI-Regular.ttf and -Bold.ttf: one face for every
+// language of Fyne's own widgets, merged from Noto fonts, under the same licence.
+// Only programs with touch screens carry them.
+//
+//go:embed uifonts
+var UIFonts embed.FS
+
 // Words holds words/TAG.json: the words of the screens in each language.
 //
 //go:embed words

@@ -67,6 +67,8 @@ setup() {
 	ensure_go
 	[ -e assets/fonts/NotoSansCJKsc-Regular.otf ] || say "taking the fonts from Debian's packages"
 	/usr/bin/python3 build/tools/fonts.py assets/fonts
+	[ -e assets/uifonts/CotMocUI-Bold.ttf ] || say "merging the fonts of the touch screens (half a minute)"
+	/usr/bin/python3 build/tools/uifont.py assets/uifonts
 }
 
 build_all() {

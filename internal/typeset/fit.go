@@ -1,6 +1,7 @@
 package typeset
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -156,11 +157,13 @@ func (e *Engine) measure(b *Block, s Style, m fontmaps) {
 			}
 		}
 	}
-	b.Pitch = ascent + descent + s.Lead*s.Size
+	// Whole pixels: lines are evenly spaced, and rounding clips no ink.
+	ascent, descent = math.Ceil(ascent), math.Ceil(descent)
+	b.Pitch = ascent + descent + math.Round(s.Lead*s.Size)
 	// Only the first baseline and the height are held for languages that take
 	// turns: the lines of one text stay as close as its own script allows.
 	top := e.strut(s)
-	ascent, descent = max(ascent, top.ascent*s.Size), max(descent, top.descent*s.Size)
+	ascent, descent = max(ascent, math.Ceil(top.ascent*s.Size)), max(descent, math.Ceil(top.descent*s.Size))
 	for i := range b.Lines {
 		l := &b.Lines[i]
 		l.Base = ascent + float64(i)*b.Pitch

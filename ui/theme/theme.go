@@ -23,8 +23,8 @@ var _ fyne.Theme = (*Theme)(nil)
 // New makes the theme from the fonts that the program carries.
 func New() (*Theme, error) {
 	t := &Theme{}
-	for name, at := range map[string]*fyne.Resource{"NotoSans-Regular.ttf": &t.regular, "NotoSans-Bold.ttf": &t.bold} {
-		raw, err := assets.Fonts.ReadFile("fonts/" + name)
+	for name, at := range map[string]*fyne.Resource{"CotMocUI-Regular.ttf": &t.regular, "CotMocUI-Bold.ttf": &t.bold} {
+		raw, err := assets.UIFonts.ReadFile("uifonts/" + name)
 		if err != nil {
 			return nil, fmt.Errorf("theme: %w", err)
 		}

@@ -1,0 +1,251 @@
+package text
+
+import (
+	"encoding/json"
+	"image"
+	"image/draw"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/test"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"cotmoc/internal/golden"
+	"cotmoc/internal/words"
+	uitheme "cotmoc/ui/theme"
+)
+
+func screen(t *testing.T) {
+	t.Helper()
+	th, err := uitheme.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	test.NewTempApp(t).Settings().SetTheme(th)
+}
+
+// capture shows o in a window of the given size, as the software painter draws it.
+func capture(t *testing.T, o fyne.CanvasObject, w, h float32) *image.RGBA {
+	t.Helper()
+	win := test.NewTempWindow(t, o)
+	win.SetPadded(true)
+	win.Resize(fyne.NewSize(w, h))
+	src := win.Canvas().Capture()
+	out := image.NewRGBA(image.Rect(0, 0, src.Bounds().Dx(), src.Bounds().Dy()))
+	draw.Draw(out, out.Rect, src, src.Bounds().Min, draw.Src)
+	return out
+}
+
+// specimens are the first articles of the Universal Declaration, prepared; and
+// for the others a line that their people write.
+func specimens(t *testing.T) map[string]string {
+	t.Helper()
+	raw, err := os.ReadFile("../../internal/typeset/testdata/prepared.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out map[string]string
+	if err := json.Unmarshal(raw, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Every language at three sizes and two widths, on the touch screens' ground,
+// with a label, targets and Fyne's own button.
+func TestGoldenTouchText(t *testing.T) {
+	for lang, body := range specimens(t) {
+		t.Run(lang, func(t *testing.T) {
+			screen(t)
+			columns := container.NewHBox()
+			for _, width := range []float32{300, 560} {
+				column := NewColumn()
+				for _, size := range []fyne.ThemeSizeName{theme.SizeNameText, theme.SizeNameSubHeadingText, theme.SizeNameHeadingText} {
+					b := New(lang, body)
+					b.TextSize, b.MaxLines = size, 4
+					column.Add(b)
+				}
+				columns.Add(container.New(fixedWidth(width), column))
+			}
+			chosen := NewTarget(NewLabel(lang, words.LanguageName(lang)), nil)
+			chosen.Select(true)
+			row := container.NewHBox(NewLabel(lang, words.LanguageName(lang)), NewTarget(NewLabel(lang, words.LanguageName(lang)), nil), chosen,
+				widget.NewButton(words.In(lang, "language"), nil))
+			golden.Check(t, "touch-"+lang, capture(t, container.NewVBox(row, columns), 920, 700))
+		})
+	}
+}
+
+// fixedWidth gives its one object a width and the height that it then asks for.
+type fixedWidth float32
+
+func (f fixedWidth) Layout(o []fyne.CanvasObject, size fyne.Size) {
+	o[0].Resize(fyne.NewSize(float32(f), size.Height))
+}
+
+func (f fixedWidth) MinSize(o []fyne.CanvasObject) fyne.Size {
+	o[0].Resize(fyne.NewSize(float32(f), o[0].MinSize().Height))
+	return fyne.NewSize(float32(f), o[0].MinSize().Height)
+}
+
+func TestHeightFollowsWidth(t *testing.T) {
+	screen(t)
+	b := New("km", specimens(t)["km"])
+	b.Resize(fyne.NewSize(900, 10))
+	wide := b.MinSize().Height
+	b.Resize(fyne.NewSize(250, 10))
+	narrow := b.MinSize().Height
+	if narrow < 2*wide {
+		t.Errorf("%.0f high when narrow, %.0f when wide", narrow, wide)
+	}
+	b.Resize(fyne.NewSize(900, 10))
+	if again := b.MinSize().Height; again != wide {
+		t.Errorf("%.0f high, then %.0f", wide, again)
+	}
+	l := NewLabel("vi", "Cửa khẩu quốc tế")
+	if l.Resize(fyne.NewSize(40, 10)); l.MinSize().Width < 100 {
+		t.Error("a label shrank below its words")
+	}
+}
+
+// The picture is that of the engine: not a pixel of ink is clipped.
+func TestInkIsNotClipped(t *testing.T) {
+	for lang, body := range specimens(t) {
+		screen(t)
+		b := New(lang, body)
+		b.Resize(fyne.NewSize(300, 10))
+		size := fyne.NewSize(300, b.MinSize().Height)
+		b.Resize(size)
+		r := b.CreateRenderer().(*renderer)
+		exact := r.draw(300+2*overhang, int(size.Height))
+		roomy := image.NewRGBA(image.Rect(0, 0, 400, int(size.Height)+200))
+		b.layout(300, 1).Draw(roomy, 50, 100, theme.Color(theme.ColorNameForeground))
+		if a, z := ink(exact), ink(roomy); a != z {
+			t.Errorf("%s: ink %d of %d", lang, a, z)
+		}
+	}
+}
+
+func ink(img image.Image) (sum int) {
+	rgba := img.(*image.RGBA)
+	for i := 3; i < len(rgba.Pix); i += 4 {
+		sum += int(rgba.Pix[i])
+	}
+	return sum
+}
+
+func TestTargets(t *testing.T) {
+	screen(t)
+	tapped := 0
+	target := NewTarget(New("lo", "ເປີດຢູ່"), func() { tapped++ })
+	target.Least = fyne.NewSize(120, 90)
+	win := test.NewTempWindow(t, target)
+	if size := target.MinSize(); size.Width < 120 || size.Height < 90 {
+		t.Errorf("it is %v small", size)
+	}
+	test.Tap(target)
+	win.Canvas().Focus(target)
+	target.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	target.TypedKey(&fyne.KeyEvent{Name: fyne.KeyA})
+	if tapped != 2 {
+		t.Errorf("tapped %d times", tapped)
+	}
+	plain := capture(t, target, 200, 120)
+	target.Select(true)
+	if chosen := capture(t, target, 200, 120); slices.Equal(plain.Pix, chosen.Pix) {
+		t.Error("a chosen target looks like any other")
+	}
+}
+
+const body = `# Giấy tờ cần có
+
+Người Lào mang theo **hộ chiếu** hoặc *giấy thông hành*, xem
+[trang này](https://example.org) và ![ảnh](x.png) <b>không có gì</b>.
+
+1. Hộ chiếu
+2. Tờ khai
+   - bản giấy
+   - bản điện tử
+
+> Điều gì chưa biết: hãy hỏi tại quầy.
+
+---
+
+    mã số 123
+`
+
+func TestDocument(t *testing.T) {
+	screen(t)
+	doc := NewDocument("vi", body)
+	var all []string
+	var bold []string
+	var walk func(o fyne.CanvasObject)
+	walk = func(o fyne.CanvasObject) {
+		switch o := o.(type) {
+		case *Block:
+			all = append(all, o.Words())
+			for _, s := range o.Spans {
+				if s.Bold {
+					bold = append(bold, s.Text)
+				}
+			}
+		case *fyne.Container:
+			for _, c := range o.Objects {
+				walk(c)
+			}
+		}
+	}
+	walk(doc)
+	want := []string{"Giấy tờ cần có", "Người Lào mang theo hộ chiếu hoặc giấy thông hành, xem trang này và  không có gì.", "Hộ chiếu", "1.", "Tờ khai", "bản giấy", "•", "bản điện tử", "•", "2.",
+		"Điều gì chưa biết: hãy hỏi tại quầy.", "mã số 123"}
+	if !slices.Equal(all, want) {
+		t.Errorf("got  %q\nwant %q", all, want)
+	}
+	if !slices.Equal(bold, []string{"hộ chiếu", "giấy thông hành"}) {
+		t.Errorf("bold: %q", bold)
+	}
+	golden.Check(t, "document", capture(t, doc, 560, 640))
+}
+
+func TestChineseLinesJoinWithoutSpaces(t *testing.T) {
+	screen(t)
+	doc := NewDocument("zh-Hans", "人人生而自由，\n在尊严和权利上\nA 一律平等。").(*fyne.Container)
+	if got := doc.Objects[0].(*Block).Words(); got != "人人生而自由，在尊严和权利上A 一律平等。" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestHostileDocuments(t *testing.T) {
+	screen(t)
+	for name, text := range map[string]string{
+		"empty": "", "nested lists": strings.Repeat("- ", 2000) + "x", "nested quotes": strings.Repeat("> ", 2000) + "x", "brackets": strings.Repeat("[", 20000),
+		"stars": strings.Repeat("*a_", 20000), "binary": "\x00\xff\xfe# \u202E x", "long": strings.Repeat("chữ ", 100_000),
+	} {
+		if doc := NewDocument("vi", text); doc == nil || doc.MinSize().Height < 0 {
+			t.Errorf("%s: nothing came of it", name)
+		}
+	}
+}
+
+// Fyne's own widgets find every character of every UI language in the theme's
+// font.
+func TestThemeFontCoversTheWords(t *testing.T) {
+	screen(t)
+	for _, bold := range []bool{false, true} {
+		has := covered(t, theme.Current().Font(fyne.TextStyle{Bold: bold}).Content())
+		for _, lang := range words.Languages {
+			for _, key := range []string{"open", "closed", "ask", "hours", "papers", "evisa", "fee", "forbidden", "hotline", "language", "weekdays", "months", "unenrolled", "extreme", "opens_soon_other"} {
+				for _, r := range words.In(lang, key) {
+					if r != '\u200B' && !has(r) {
+						t.Errorf("%s %s: %q (U+%04X) is not in the theme's font", lang, key, r, r)
+					}
+				}
+			}
+		}
+	}
+}
