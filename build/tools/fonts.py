@@ -21,6 +21,7 @@ CORE = [
     "NotoSansThai-Regular", "NotoSansThai-Bold",
     "NotoSansCham-Regular", "NotoSansCham-Bold",
     "NotoSansTaiViet-Regular", "NotoSansNewTaiLue-Regular",
+    "NotoSansHebrew-Regular", "NotoSansHebrew-Bold", "NotoSansArabic-Regular", "NotoSansArabic-Bold",
     "NotoSansSymbols-Regular", "NotoSansSymbols2-Regular",
 ]
 

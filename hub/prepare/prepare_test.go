@@ -2,17 +2,14 @@ package prepare
 
 import (
 	"encoding/json"
-	"math"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"unicode"
 
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
-	"cotmoc/internal/typeset"
 	"cotmoc/playlist"
 )
 
@@ -116,99 +113,11 @@ func TestAnyTextIsPrepared(t *testing.T) {
 	}
 }
 
-// ends returns where lines of a block end, in runes of the bare text, without
-// the spaces at a line's end.
-func ends(b *typeset.Block) []int {
-	var out []int
-	n := 0
-	for _, l := range b.Lines {
-		n += len([]rune(Bare(l.Text)))
-		out = append(out, n)
-	}
-	return out
-}
-
-// greedy breaks text as ICU allows, each line as long as it fits. It returns nil
-// if a single word is wider than the line: there ICU has no answer.
-func greedy(e *typeset.Engine, lang string, bare []rune, allowed []int, size float64, width int) []int {
-	fits := func(from, to int) bool {
-		line := strings.TrimRightFunc(string(bare[from:to]), unicode.IsSpace)
-		b := e.Layout(line, typeset.Style{Lang: lang, Size: size})
-		return math.Ceil(b.Lines[0].Width) <= float64(width)
-	}
-	var out []int
-	from, last := 0, 0
-	for _, at := range allowed {
-		if !fits(from, at) && last > from {
-			out, from = append(out, last), last
-		}
-		if !fits(from, at) {
-			return nil
-		}
-		last = at
-	}
-	return append(out, len(bare))
-}
-
 // A Khmer conjunct is never torn, though ICU 72 would.
 func TestConjunctsAreNotTorn(t *testing.T) {
 	c, err := Display("km", "លក្ខណៈគតិយុត្ដរបស់ខ្លួន")
 	if err != nil || strings.Contains(c.Display, "\u17D2\u200B") || c.Added < 3 {
 		t.Errorf("%q, %v", c.Display, err)
-	}
-}
-
-// At five widths the lines of every paragraph end where ICU's breaks, taken
-// greedily, end them.
-func TestLinesEndWhereICUEndsThem(t *testing.T) {
-	e := typeset.New()
-	for lang, paragraphs := range declaration(t) {
-		same, all, wide, torn := 0, 0, 0, 0
-		for _, p := range paragraphs {
-			c, err := Display(lang, p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			bare := []rune(Bare(p))
-			allowed, err := LineBreaks(string(lang), bare)
-			if err != nil {
-				t.Fatal(err)
-			}
-			allowed = slices.DeleteFunc(allowed, func(at int) bool {
-				inside := at < len(bare) && bare[at-1] == 0x17D2
-				if inside {
-					torn++
-				}
-				return inside
-			})
-			clusters, err := Graphemes(string(lang), bare)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, width := range []int{260, 410, 640, 900, 1500} {
-				got := ends(e.Layout(c.Display, typeset.Style{Lang: string(lang), Size: 32, Width: width}))
-				want := greedy(e, string(lang), bare, allowed, 32, width)
-				if want == nil {
-					wide++
-					continue
-				}
-				all++
-				if slices.Equal(got, want) {
-					same++
-				} else if all-same <= 3 {
-					t.Logf("%s at %d: lines end at %v, ICU's at %v\n%s", lang, width, got, want, p)
-				}
-				for _, at := range got {
-					if !slices.Contains(clusters, at) {
-						t.Errorf("%s at %d: a line ends inside a cluster at %d of %q", lang, width, at, p)
-					}
-				}
-			}
-		}
-		t.Logf("%s: %d of %d the same; %d have a word wider than the line; %d breaks of ICU would tear a Khmer conjunct", lang, same, all, wide, torn)
-		if same < all {
-			t.Errorf("%s: %d of %d paragraphs are broken otherwise than by ICU", lang, all-same, all)
-		}
 	}
 }
 

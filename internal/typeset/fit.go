@@ -71,7 +71,10 @@ func (e *Engine) ellipsis(b *Block, s Style, m fontmaps) {
 	first, rtl := last.first, last.rtl
 	runes := []rune(strings.TrimRight(text, " \u200B"))
 	ends := append([]int{0}, clusterEnds(runes)...)
-	dir := direction(runes)
+	dir := di.DirectionLTR
+	if rtl {
+		dir = di.DirectionRTL
+	}
 	// The widest that fits, found by halving: a line may hold a thousand clusters.
 	low, high := 0, len(ends)-1
 	for low < high {

@@ -18,6 +18,7 @@ import (
 var chain = []string{
 	"NotoSans", "NotoSansKhmer", "NotoSansLao", "NotoSansThai", "NotoSansTaiViet",
 	"NotoSansCham", "NotoSansNewTaiLue", "NotoSansCJKsc", "NotoSansSymbols", "NotoSansSymbols2",
+	"NotoSansHebrew", "NotoSansArabic",
 }
 
 const chinese = 7 // index of the CJK font in chain
@@ -60,7 +61,7 @@ func parse(name string) (*font.Font, error) {
 // Chinese font alone takes 26 MB.
 type family struct {
 	suffix string
-	faces  [10]*font.Face
+	faces  [12]*font.Face
 	names  map[*font.Face]string
 	faked  map[*font.Face]bool // regular faces that are drawn bold
 }
@@ -90,6 +91,10 @@ func (f *family) face(i int) *font.Face {
 // script guesses which font of the chain holds r, so that no other is parsed.
 func script(r rune) (first, last int) {
 	switch {
+	case 0x0590 <= r && r < 0x0600 || 0xFB1D <= r && r < 0xFB50:
+		return 10, 10
+	case 0x0600 <= r && r < 0x0900 || 0xFB50 <= r && r < 0xFE00 || 0xFE70 <= r && r < 0xFF00:
+		return 11, 11
 	case r < 0x0E00:
 		return 0, 0
 	case r < 0x0E80:

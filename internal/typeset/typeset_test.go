@@ -1,8 +1,10 @@
 package typeset
 
 import (
+	"encoding/json"
 	"image"
 	"image/color"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +42,45 @@ func TestSpecimens(t *testing.T) {
 					}
 				}
 			}
+		})
+	}
+}
+
+// prepared are real texts of the border's languages with their line breaks
+// marked; those of tyz, rad, jra, cjm, mixed, he and ar were composed for the test.
+func prepared(t testing.TB) map[string]string {
+	t.Helper()
+	raw, err := os.ReadFile("testdata/prepared.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out map[string]string
+	if err := json.Unmarshal(raw, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Every language at three sizes and two widths, regular and bold, as the stage
+// draws it.
+func TestSheets(t *testing.T) {
+	for lang, text := range prepared(t) {
+		t.Run(lang, func(t *testing.T) {
+			img := image.NewRGBA(image.Rect(0, 0, 1180, 860))
+			for i := range img.Pix {
+				img.Pix[i] = 255
+			}
+			x := 20.0
+			for i, width := range []int{360, 720} {
+				y := 16.0
+				for _, size := range []float64{22, 34, 54} {
+					b := engine.Layout(text, Style{Lang: lang, Size: size, Width: width, MaxLines: 4, Bold: size == 34})
+					b.Draw(img, x, y, color.RGBA{0x0B, 0x25, 0x45, 0xFF})
+					y += float64(b.Height) + 14
+				}
+				x += float64(width) + 40*float64(i+1)
+			}
+			golden.Check(t, "sheet-"+lang, img)
 		})
 	}
 }

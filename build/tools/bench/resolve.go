@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"cotmoc/internal/typeset"
 	"cotmoc/playlist"
 	"cotmoc/playlist/resolve"
 )
@@ -60,22 +59,4 @@ func took(f func()) float64 {
 	start := time.Now()
 	f()
 	return float64(time.Since(start).Nanoseconds()) / 1e6
-}
-
-func benchTypeset(context.Context, *lab) ([]result, error) {
-	texts := map[string]string{
-		"vi": "Mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền lợi.", "zh-Hans": "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心。",
-		"lo": "ມະນຸດ\u200Bເກີດ\u200Bມາ\u200Bມີ\u200Bສິດ\u200Bເສລີພາບ", "km": "មនុស្ស\u200Bទាំងអស់\u200Bកើត\u200Bមក\u200Bមាន\u200Bសេរីភាព",
-	}
-	var out []result
-	for lang, text := range texts {
-		e := typeset.New()
-		first := took(func() { e.Layout(text, typeset.Style{Lang: lang, Size: 40, Width: 600}) })
-		var again []float64
-		for range 200 {
-			again = append(again, took(func() { e.Layout(text, typeset.Style{Lang: lang, Size: 40, Width: 600}) }))
-		}
-		out = append(out, result{Name: "typeset/" + lang, Figures: map[string]float64{"first_ms": first, "repeated_ms": median(again), "paragraphs_per_s": 1000 / median(again)}})
-	}
-	return out, nil
 }
