@@ -161,12 +161,15 @@ func (e *Engine) wrapped(t typed, s Style, m fontmaps, dir di.Direction) []Line 
 	wrapped, _ := e.wrap.WrapParagraphF(shaping.WrapConfig{Direction: dir, BreakPolicy: shaping.WhenNecessary}, width, runes, shaping.NewSliceIterator(outs))
 	lines := make([]Line, 0, len(wrapped))
 	for _, l := range wrapped {
-		lines = append(lines, newLine(l, runes))
+		lines = append(lines, newLine(l, runes, dir))
 	}
 	return lines
 }
 
-func newLine(l shaping.Line, runes []rune) Line {
+func newLine(l shaping.Line, runes []rune, dir di.Direction) Line {
+	if dir == di.DirectionRTL {
+		foldTrailingSpace(l, runes)
+	}
 	line := Line{runs: visual(l)}
 	low, high := len(runes), 0
 	for _, r := range l {
@@ -177,6 +180,27 @@ func newLine(l shaping.Line, runes []rune) Line {
 		line.Text = string(runes[low:high])
 	}
 	return line
+}
+
+// foldTrailingSpace takes the room from the space that ends a line with Latin
+// words in a right-to-left paragraph: it would stand in the middle of the line
+// (UAX 9, rule L1).
+func foldTrailingSpace(l shaping.Line, runes []rune) {
+	last := -1
+	for i := range l {
+		if last < 0 || l[i].Runes.Offset > l[last].Runes.Offset {
+			last = i
+		}
+	}
+	if last < 0 || l[last].Direction == di.DirectionRTL || len(l[last].Glyphs) == 0 {
+		return
+	}
+	run := &l[last]
+	end := run.Runes.Offset + run.Runes.Count
+	if glyph := &run.Glyphs[len(run.Glyphs)-1]; end > 0 && runes[end-1] == ' ' {
+		run.Advance -= glyph.Advance
+		glyph.Advance = 0
+	}
 }
 
 // visual copies the runs of a line in the order in which they are drawn.
