@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"image"
 	"image/color"
@@ -27,14 +28,19 @@ func (c *cli) json(v any) error {
 	return enc.Encode(v)
 }
 
+// parseWithData reads the flags of a command that looks at a data folder.
+func parseWithData(set *flag.FlagSet, args []string, operands int, dir *string) error {
+	if err := parse(set, args, operands); err != nil {
+		return err
+	}
+	return dataDir(*dir)
+}
+
 func runStatus(ctx context.Context, c *cli, args []string) error {
 	set := c.flags("status")
 	dir := set.String("data", "", "folder of the kiosk's data")
 	asJSON := set.Bool("json", false, "print JSON")
-	if err := parse(set, args, 0); err != nil {
-		return err
-	}
-	if err := dataDir(*dir); err != nil {
+	if err := parseWithData(set, args, 0, dir); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -84,10 +90,7 @@ func runVerify(ctx context.Context, c *cli, args []string) error {
 	set := c.flags("verify")
 	dir := set.String("data", "", "folder of the kiosk's data")
 	asJSON := set.Bool("json", false, "print JSON")
-	if err := parse(set, args, 0); err != nil {
-		return err
-	}
-	if err := dataDir(*dir); err != nil {
+	if err := parseWithData(set, args, 0, dir); err != nil {
 		return err
 	}
 	files := media.OpenReadOnly(filepath.Join(*dir, "media"))
@@ -140,8 +143,8 @@ func inspect(ctx context.Context, c *cli, dir string, files *media.Store) (r ver
 	e := typeset.New()
 	for _, versions := range composer.Catalogue.Versions {
 		for _, v := range versions {
-			if missing := e.Missing(v.Title + v.Text); len(missing) > 0 {
-				r.Undrawable[v.ID] = string(missing)
+			if missing := kiosk.Undrawable(e, v); missing != "" {
+				r.Undrawable[v.ID] = missing
 			}
 		}
 	}
@@ -165,10 +168,7 @@ func runSearch(ctx context.Context, c *cli, args []string) error {
 	dir := set.String("data", "", "folder of the kiosk's data")
 	lang := set.String("lang", "", "only versions in this language")
 	asJSON := set.Bool("json", false, "print JSON")
-	if err := parse(set, args, 1); err != nil {
-		return err
-	}
-	if err := dataDir(*dir); err != nil {
+	if err := parseWithData(set, args, 1, dir); err != nil {
 		return err
 	}
 	_, edition, err := kiosk.Reader(ctx, *dir)

@@ -30,10 +30,7 @@ func runPlan(ctx context.Context, c *cli, args []string) error {
 	until := set.String("until", "", "end of a range (default: the instant only)")
 	display := set.String("display", "", "id of a display (default: all)")
 	asJSON := set.Bool("json", false, "print JSON")
-	if err := parse(set, args, 0); err != nil {
-		return err
-	}
-	if err := dataDir(*dir); err != nil {
+	if err := parseWithData(set, args, 0, dir); err != nil {
 		return err
 	}
 	from, err := time.Parse(time.RFC3339, *at)

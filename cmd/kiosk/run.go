@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"cotmoc/internal/kiosk"
+	"cotmoc/internal/typeset"
 	"cotmoc/playlist"
 	"cotmoc/playlist/content"
 	"cotmoc/playlist/media"
@@ -91,7 +92,24 @@ func takeIn(ctx context.Context, c *cli, k *kiosk.Kiosk, dir, folder string) err
 	if err := store.WriteEdition(ctx, dir, f.ID, f.Rows); err != nil {
 		return err
 	}
+	k.Report("fonts", undrawable(f.Rows.Versions))
 	return k.Adopt(ctx, f.ID)
+}
+
+// undrawable names the texts that hold characters no font of ours draws. They
+// are shown all the same, with a sign in their place: the status says so.
+func undrawable(versions []playlist.Version) string {
+	e := typeset.New()
+	var found []string
+	for _, v := range versions {
+		if missing := kiosk.Undrawable(e, v); missing != "" && len(found) < 20 {
+			found = append(found, fmt.Sprintf("%s: %q", v.ID, missing))
+		}
+	}
+	if len(found) == 0 {
+		return ""
+	}
+	return "no font of ours draws these characters: " + strings.Join(found, "; ")
 }
 
 // progress says how far a long copy has come.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -198,5 +201,35 @@ func TestCaptionsAreSeenWhileTheyAreDue(t *testing.T) {
 		if white, gold := count(c.seconds, c.captions...); (white > 200) != c.white || (gold > 200) != c.gold {
 			t.Errorf("%s: %d white, %d gold pixels", name, white, gold)
 		}
+	}
+}
+
+// A film that claims ten hours and holds a second does not keep the screen: the
+// next entry comes when the film is over.
+func TestAFilmThatClaimsTenHours(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "liar.mkv")
+	if text, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=c=0xDC1E1E:s=320x180:r=25:d=1", "-c:v", "libx264", "-pix_fmt", "yuv420p", path).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(raw, []byte{0x44, 0x89, 0x88}) // Matroska's Duration, a float of 8 bytes
+	if at < 0 {
+		t.Fatal("the file has no duration to change")
+	}
+	binary.BigEndian.PutUint64(raw[at+3:], math.Float64bits(10*3600*1000))
+	if i := bytes.Index(raw, []byte("DURATION")); i > 0 { // and the stream's own tag
+		copy(raw[i+11:], "10:00:00.000000000")
+	}
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := programme(320, 180, 0, media("liar", playlist.Video, path, "video/mp4"), solid(t, "blue", blue))
+	_, r, img := show(t, p, 6)
+	looks(t, img, 0, map[[2]int]color.RGBA{{500, 500}: blue})
+	if len(r.Changes) < 2 || r.Changes[1].GapMS > 3000 {
+		t.Errorf("changes %+v", r.Changes)
 	}
 }

@@ -269,7 +269,24 @@ func (k *Kiosk) tend(ctx context.Context) error {
 			k.keep(ctx, now.Sub(kept))
 			kept = now
 		}
+		if n%720 == 1 { // at the start and once an hour
+			k.tidy(ctx)
+		}
 	}
+}
+
+// tidy removes files that nothing needs while the quota or the disk's reserve
+// is exceeded. It stands still while the clock is not trusted: what is
+// scheduled cannot be told then.
+func (k *Kiosk) tidy(ctx context.Context) {
+	if trusted, _ := k.clock.Trusted(); !trusted {
+		return
+	}
+	text := ""
+	if err := k.MakeRoom(ctx, nil); err != nil {
+		text = err.Error()
+	}
+	k.problem("room for media", text)
 }
 
 // ensureIndex makes the active edition's search index if it is missing or

@@ -1,6 +1,8 @@
 package typeset
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -154,9 +156,17 @@ func (e *Engine) setParagraphs(b *Block, t typed, s Style, m fontmaps) {
 	}
 }
 
-// Missing lists the characters of text that no font of ours draws.
+// Missing lists the characters of text that no font of ours draws. It looks
+// them up without setting the text.
 func (e *Engine) Missing(text string) []rune {
-	return e.Layout(text, Style{Size: 16, Width: 2000}).Missing
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := fontmap{f: e.families[false], miss: map[rune]bool{}}
+	cleaned, _ := clean(text)
+	for _, r := range cleaned {
+		m.ResolveFace(r)
+	}
+	return slices.Sorted(maps.Keys(m.miss))
 }
 
 func ceil(f float64) int {
