@@ -142,3 +142,22 @@ func TestWordsArePrepared(t *testing.T) {
 		}
 	}
 }
+
+// Whatever bytes come: the copy is the text, and no mark tears a cluster.
+func FuzzDisplay(f *testing.F) {
+	for _, text := range []string{"ມະນຸດເກີດມາ", "យុត្ដរបស់", "เกียรติ[ศักดิ์]", "a\u0301\u200B\u2060国", "\xff\U0001F468\u200D\U0001F469", ""} {
+		f.Add("km", text)
+	}
+	f.Fuzz(func(t *testing.T, lang, text string) {
+		if len(text) > 4000 {
+			text = text[:4000]
+		}
+		c, err := Display(playlist.Language(lang), text)
+		if err != nil {
+			return // a language that ICU refuses, say: nothing is stored
+		}
+		if Bare(c.Display) != Bare(strings.ToValidUTF8(text, "\uFFFD")) {
+			t.Errorf("%q became %q", text, c.Display)
+		}
+	})
+}
