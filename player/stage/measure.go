@@ -68,7 +68,10 @@ func Software(renderer string) bool {
 }
 
 // measure draws frames both ways and takes the cheaper. It must run inside the
-// game's Update. What swscale pays for RGBA counts as well.
+// game's Update. What swscale pays for RGBA counts as well. It is the time of
+// the processors that counts: a renderer without a GPU uses all of them at
+// once, and would seem quick. A way that cannot keep up with 30 frames a second
+// is the dearer whatever it costs.
 func measure(ctx context.Context, renderer string) (Choice, error) {
 	const w, h, frames = 1920, 1080, 9
 	c := Choice{Renderer: renderer, Frames: "rgba"}
@@ -84,18 +87,31 @@ func measure(ctx context.Context, renderer string) (Choice, error) {
 	if err != nil {
 		return c, err
 	}
-	c.RGBA, c.YUV = (convert+rgba).Seconds()*1000, yuv.Seconds()*1000
-	if c.YUV < c.RGBA {
+	rgba.cpu += convert
+	c.RGBA, c.YUV = rgba.cpu.Seconds()*1000, yuv.cpu.Seconds()*1000
+	if yuv.keepsUp() && (yuv.cpu.Seconds() < clearly*rgba.cpu.Seconds() || !rgba.keepsUp()) {
 		c.Frames = "yuv"
 	}
 	return c, nil
 }
 
-// drawCost is the median time to upload a frame, draw it and see it drawn.
-func drawCost(format decode.PixelFormat, w, h, frames int) (time.Duration, error) {
+// clearly is how much cheaper the shader's way must be to be taken. A measure of
+// nine frames wanders by a quarter; without a GPU the two differ by less, and
+// over a minute swscale's way is the cheaper. With one the shader's needs a
+// third of the bytes and no conversion.
+const clearly = 0.6
+
+// cost is what a frame takes: time of all processors, and time on the clock.
+type cost struct{ cpu, clock time.Duration }
+
+func (c cost) keepsUp() bool { return c.clock < time.Second/30 }
+
+// drawCost is the cost to upload a frame, draw it and see it drawn: the mean of
+// the processors' time, the median on the clock.
+func drawCost(format decode.PixelFormat, w, h, frames int) (cost, error) {
 	path, err := newFramePath(format)
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	v := &decode.Video{Width: w, Height: h, Format: format}
 	img := path.newImage(v)
@@ -111,7 +127,11 @@ func drawCost(format decode.PixelFormat, w, h, frames int) (time.Duration, error
 	p := newPainter(screen, w, h, 0, nil)
 	corner := screen.SubImage(image.Rect(0, 0, 1, 1)).(*ebiten.Image)
 	var took []time.Duration
-	for range frames {
+	var before float64
+	for n := range frames + 1 {
+		if n == 1 { // the first makes textures and programs
+			took, before = nil, cpuSeconds()
+		}
 		began := time.Now()
 		img.WritePixels(pix)
 		path.draw(p, img, v, image.Point{}, image.Rect(0, 0, w, h), plain)
@@ -119,5 +139,6 @@ func drawCost(format decode.PixelFormat, w, h, frames int) (time.Duration, error
 		took = append(took, time.Since(began))
 	}
 	slices.Sort(took)
-	return took[len(took)/2], nil
+	cpu := time.Duration((cpuSeconds() - before) / float64(frames) * float64(time.Second))
+	return cost{cpu, took[len(took)/2]}, nil
 }

@@ -139,7 +139,7 @@ func soakChanges(ctx context.Context, l *lab) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	us, growth, err := l.observe(ctx, list, wanted, filepath.Join(l.bin, "stage"), "--programme", doc)
+	us, growth, err := l.observe(ctx, list, wanted, filepath.Join(l.bin, "stage"), "--choice", filepath.Join(l.work, "frames.json"), "--programme", doc)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func bench1080(ctx context.Context, l *lab) ([]result, error) {
 	bin, report := filepath.Join(l.bin, "stage"), filepath.Join(l.work, "report.json")
 	const short = 20 * time.Second
 	ours := func(length time.Duration) (float64, error) {
-		return x.spent(ctx, length, bin, "--programme", doc, "--for", (length - time.Second/2).String(), "--report", report)
+		return x.spent(ctx, length, bin, "--choice", filepath.Join(l.work, "frames.json"), "--programme", doc, "--for", (length - time.Second/2).String(), "--report", report)
 	}
 	var us, them, ratios []float64
 	for range pairs {
@@ -88,7 +88,7 @@ func (l *lab) psnr(ctx context.Context, x *xServer) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(l.bin, "stage"), "--programme", doc, "--for", "9s")
+	cmd := exec.CommandContext(ctx, filepath.Join(l.bin, "stage"), "--choice", filepath.Join(l.work, "frames.json"), "--programme", doc, "--for", "9s")
 	cmd.Env = append(os.Environ(), "DISPLAY="+x.name)
 	if err := cmd.Start(); err != nil {
 		return 0, err
@@ -146,7 +146,7 @@ func benchTicker(ctx context.Context, l *lab) ([]result, error) {
 	report := filepath.Join(l.work, "report.json")
 	var p50, p99, lost, cpu []float64
 	for range pairs {
-		c, err := x.spent(ctx, 37*time.Second, filepath.Join(l.bin, "stage"), "--programme", doc, "--for", "36s", "--report", report)
+		c, err := x.spent(ctx, 37*time.Second, filepath.Join(l.bin, "stage"), "--choice", filepath.Join(l.work, "frames.json"), "--programme", doc, "--for", "36s", "--report", report)
 		if err != nil {
 			return nil, fmt.Errorf("stage: %w", err)
 		}
