@@ -10,8 +10,10 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"cotmoc/internal/kiosk"
@@ -213,12 +215,15 @@ func runTypeset(_ context.Context, c *cli, args []string) error {
 	if *size < 4 || *size > 500 || *width < 8 || *width > playlist.MaxPixels {
 		return usageError{"--size must lie between 4 and 500, --width between 8 and 16384"}
 	}
-	raw, err := os.ReadFile(set.Arg(0))
+	raw, err := readText(set.Arg(0))
 	if err != nil {
-		return fmt.Errorf("text file: %w", err)
+		return err
 	}
-	b := typeset.New().Layout(string(raw), typeset.Style{Lang: *lang, Size: *size, Width: *width})
-	r := typesetReport{Height: b.Height, Fonts: b.Fonts, Missing: []string{}, Lines: []string{}}
+	b := typeset.New().Layout(strings.TrimSuffix(string(raw), "\n"), typeset.Style{Lang: *lang, Size: *size, Width: *width})
+	if b.Cut {
+		return errors.New("the text is longer than 200,000 characters")
+	}
+	r := typesetReport{Height: b.Height, Fonts: append([]string{}, b.Fonts...), Missing: []string{}, Lines: []string{}}
 	for _, l := range b.Lines {
 		r.Lines = append(r.Lines, l.Text)
 	}
@@ -242,9 +247,26 @@ func runTypeset(_ context.Context, c *cli, args []string) error {
 	return nil
 }
 
+// readText reads a text file of at most playlist.MaxTextLen bytes.
+func readText(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("text file: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, playlist.MaxTextLen+1))
+	if err != nil {
+		return nil, fmt.Errorf("text file: %w", err)
+	}
+	if len(raw) > playlist.MaxTextLen {
+		return nil, fmt.Errorf("text file: it has more than %d bytes", playlist.MaxTextLen)
+	}
+	return raw, nil
+}
+
 func writePicture(path string, b *typeset.Block, width int) error {
 	const margin = 16
-	if b.Height > 32000 {
+	if b.Height > 32000 || width*b.Height > 100<<20 {
 		return fmt.Errorf("the text is %d pixels tall, too much for a picture", b.Height)
 	}
 	img := image.NewRGBA(image.Rect(0, 0, width+2*margin, b.Height+2*margin))

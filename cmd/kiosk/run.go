@@ -56,7 +56,7 @@ func runKiosk(ctx context.Context, c *cli, args []string) error {
 	defer finish()
 	go func() { serve <- k.Serve(work) }()
 	if *folder != "" {
-		if err := takeIn(ctx, c, k, *dir, *folder); err != nil {
+		if err := k.TakeIn(func() error { return takeIn(ctx, c, k, *dir, *folder) }); err != nil {
 			fmt.Fprintf(c.err, "kiosk run: the content folder was not taken in, what was there plays on: %v\n", err)
 			k.Report("content", err.Error())
 		}

@@ -186,12 +186,16 @@ type inlet struct {
 	mu            sync.Mutex
 	director      *stage.Director
 	latest, taken *playlist.Programme
+	covered       bool
 }
 
 func (in *inlet) started(d *stage.Director) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.director = d
+	if in.covered {
+		d.Cover(true)
+	}
 	if in.latest != in.taken {
 		in.play(in.latest)
 	}
@@ -218,8 +222,11 @@ func (in *inlet) receive(m link.Message) {
 		case in.first <- struct{}{}:
 		default:
 		}
-	case in.director != nil && (m.Kind == link.Cover || m.Kind == link.Uncover):
-		in.director.Cover(m.Kind == link.Cover)
+	case m.Kind == link.Cover || m.Kind == link.Uncover:
+		in.covered = m.Kind == link.Cover
+		if in.director != nil {
+			in.director.Cover(in.covered)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-text/typesetting/segmenter"
 	"golang.org/x/text/unicode/norm"
@@ -31,12 +32,16 @@ type Copy struct {
 
 // Display makes the display copy of text in lang. Marks that staff put into the
 // text are kept: U+200B allows a break that ICU missed, U+2060 forbids one that
-// it got wrong. A text of more than playlist.MaxTextLen bytes is refused.
+// it got wrong. A text that is not UTF-8, or whose copy has more than
+// playlist.MaxTextLen bytes, is refused.
 func Display(lang playlist.Language, text string) (Copy, error) {
 	if len(text) > playlist.MaxTextLen {
 		return Copy{}, &playlist.Error{Code: playlist.CodeInvalid, Where: "prepare", Detail: fmt.Sprintf("the text has %d bytes, more than %d", len(text), playlist.MaxTextLen)}
 	}
-	runes := []rune(norm.NFC.String(strings.ToValidUTF8(text, "\uFFFD")))
+	if !utf8.ValidString(text) {
+		return Copy{}, &playlist.Error{Code: playlist.CodeInvalid, Where: "prepare", Detail: "the text is not UTF-8"}
+	}
+	runes := []rune(norm.NFC.String(text))
 	c := Copy{ICU: Version()}
 	if !slices.ContainsFunc(runes, spaceless) {
 		c.Display = string(runes)
@@ -58,7 +63,9 @@ func Display(lang playlist.Language, text string) (Copy, error) {
 		}
 	}
 	out.WriteString(string(runes[last:]))
-	c.Display = out.String()
+	if c.Display = out.String(); len(c.Display) > playlist.MaxTextLen {
+		return Copy{}, &playlist.Error{Code: playlist.CodeInvalid, Where: "prepare", Detail: fmt.Sprintf("with its line breaks the text has %d bytes, more than %d", len(c.Display), playlist.MaxTextLen)}
+	}
 	return c, nil
 }
 

@@ -184,7 +184,8 @@ func (c *Composer) Problems(d playlist.Display) []string {
 // Kept is what the stage must know of earlier: positions and mandatory items.
 type Kept struct {
 	Positions map[playlist.ID]playlist.Position
-	Left      map[playlist.ID]int64 // ms until a mandatory item is due
+	Left      map[playlist.ID]int64         // ms until a mandatory item is due
+	Notices   map[playlist.ID]time.Duration // what remains of each without a clock; for a stage that starts
 }
 
 // Compose makes the programme of a display for a moment. The programme shows

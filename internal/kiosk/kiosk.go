@@ -53,6 +53,9 @@ type Kiosk struct {
 	wake  chan struct{}
 	began time.Time
 
+	content sync.Mutex    // held while content is taken in, and while files are tidied
+	known   chan struct{} // closed once the displays are known
+
 	mu       sync.Mutex
 	edition  *store.Edition
 	composer *Composer
@@ -86,6 +89,7 @@ type screen struct {
 	stop     context.CancelFunc
 	notice   playlist.ID         // whose chime was played
 	deaths   map[playlist.ID]int // how often a stage ended on an item
+	monitor  int
 }
 
 // Open takes the lock on the folder and opens what is in it. Damage is set
@@ -98,7 +102,7 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kiosk{cfg: cfg, lock: lock, clock: cfg.Clock, wake: make(chan struct{}, 1), began: time.Now(),
+	k := &Kiosk{cfg: cfg, lock: lock, clock: cfg.Clock, wake: make(chan struct{}, 1), known: make(chan struct{}), began: time.Now(),
 		screens: map[playlist.ID]*screen{}, problems: map[string]string{}}
 	if k.cfg.Log == nil {
 		k.cfg.Log = slog.New(slog.DiscardHandler)
@@ -309,6 +313,13 @@ func fingerprint(p *playlist.Programme) string {
 
 // Media is the kiosk's store of files.
 func (k *Kiosk) Media() *media.Store { return k.media }
+
+// TakeIn runs take while nothing else changes or removes content.
+func (k *Kiosk) TakeIn(take func() error) error {
+	k.content.Lock()
+	defer k.content.Unlock()
+	return take()
+}
 
 // MakeRoom removes files that neither the active edition nor the fresh files
 // name, until the fresh ones fit. With room enough it removes nothing.

@@ -93,7 +93,10 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	defer k.mu.Unlock()
 	wait := resolveEvery
 	k.retire(mine)
-	k.resolved = true
+	if !k.resolved {
+		k.resolved = true
+		close(k.known)
+	}
 	lead := slices.Min(slices.Collect(maps.Keys(mine))) // whose sound the hall hears
 	for id, d := range mine {
 		s := k.screens[id]
@@ -164,7 +167,7 @@ func (k *Kiosk) catalogue() *playlist.Catalogue {
 func (k *Kiosk) retire(mine map[playlist.ID]playlist.Display) {
 	for id, s := range k.screens {
 		d, ok := mine[id]
-		same := ok && d.Width == s.display.Width && d.Height == s.display.Height && d.Rotation == s.display.Rotation
+		same := ok && s.monitor == k.monitor(id, mine) && d.Width == s.display.Width && d.Height == s.display.Height && d.Rotation == s.display.Rotation
 		if same {
 			continue
 		}
@@ -181,7 +184,7 @@ func (k *Kiosk) retire(mine map[playlist.ID]playlist.Display) {
 // newScreen makes a display and its stage. Displays take the machine's monitors
 // in the catalogue's order.
 func (k *Kiosk) newScreen(d playlist.Display, monitor int) *screen {
-	s := &screen{display: d, showing: map[playlist.ID]*link.Showing{}, deaths: map[playlist.ID]int{}}
+	s := &screen{display: d, monitor: monitor, showing: map[playlist.ID]*link.Showing{}, deaths: map[playlist.ID]int{}}
 	if !k.cfg.NoChildren {
 		args := append([]string{"--socket", k.socket(), "--display", string(d.ID), "--choice", filepath.Join(k.cfg.Dir, "run", "frames.json"), "--monitor", strconv.Itoa(monitor)}, k.cfg.StageArgs...)
 		s.child = &supervise.Child{Name: "stage-" + string(d.ID), Path: filepath.Join(k.cfg.Binaries, "stage"), Args: args, Dir: filepath.Join(k.cfg.Dir, "run")}
@@ -193,10 +196,12 @@ func (k *Kiosk) newScreen(d playlist.Display, monitor int) *screen {
 func (k *Kiosk) keptOf(ctx context.Context, id playlist.ID) Kept {
 	positions, err := k.state.Positions(ctx, id)
 	left, err2 := k.state.MandatoryLeft(ctx, id)
+	text := ""
 	if err := errors.Join(err, err2); err != nil {
-		k.problem("positions", err.Error())
+		text = err.Error()
 	}
-	return Kept{positions, left}
+	k.problem("positions", text)
+	return Kept{Positions: positions, Left: left}
 }
 
 // update makes a display's programme and sends it if it differs.
@@ -254,9 +259,11 @@ func (k *Kiosk) tend(ctx context.Context) error {
 		case <-tick.C:
 		}
 		damaged, err := k.media.Verify(4 << 20)
+		text := ""
 		if err != nil {
-			k.problem("media check", err.Error())
+			text = err.Error()
 		}
+		k.problem("media check", text)
 		if damaged != "" {
 			k.problem("media", fmt.Sprintf("file %.12s… was damaged or gone; what is left of it was set aside", damaged))
 			k.mu.Lock()
@@ -279,9 +286,14 @@ func (k *Kiosk) tend(ctx context.Context) error {
 // is exceeded. It stands still while the clock is not trusted: what is
 // scheduled cannot be told then.
 func (k *Kiosk) tidy(ctx context.Context) {
-	if trusted, _ := k.clock.Trusted(); !trusted {
+	trusted, _ := k.clock.Trusted()
+	k.mu.Lock()
+	nothing := k.edition == nil // then every file may be wanted by what is mended
+	k.mu.Unlock()
+	if !trusted || nothing || !k.content.TryLock() {
 		return
 	}
+	defer k.content.Unlock()
 	text := ""
 	if err := k.MakeRoom(ctx, nil); err != nil {
 		text = err.Error()
@@ -298,16 +310,19 @@ func (k *Kiosk) ensureIndex(ctx context.Context) {
 		id = k.edition.ID
 	}
 	k.mu.Unlock()
-	if id == "" {
+	if id == "" || !k.content.TryLock() { // whoever takes content in makes its index
 		return
 	}
+	defer k.content.Unlock()
 	e, err := store.OpenEdition(ctx, k.cfg.Dir, id)
 	if err == nil {
 		err = errors.Join(store.EnsureIndex(ctx, e), e.Close())
 	}
+	text := ""
 	if err != nil {
-		k.problem("search index", err.Error())
+		text = err.Error()
 	}
+	k.problem("search index", text)
 }
 
 // keep persists, once a minute, what a restart must know.

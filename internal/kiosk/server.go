@@ -94,7 +94,7 @@ func (k *Kiosk) serveConn(ctx context.Context, c *link.Conn) {
 	case hello.Kind == link.Ask:
 		k.answer(c)
 	case hello.Kind == link.Hello && hello.Role == "stage":
-		k.serveStage(c, hello)
+		k.serveStage(ctx, c, hello)
 	case hello.Kind == link.Hello && hello.Role == "sound":
 		k.sound.serve(c, hello)
 	}
@@ -110,17 +110,19 @@ func (k *Kiosk) answer(c *link.Conn) {
 	}
 }
 
-func (k *Kiosk) serveStage(c *link.Conn, hello link.Message) {
+func (k *Kiosk) serveStage(ctx context.Context, c *link.Conn, hello link.Message) {
+	select { // before that nobody knows which displays are ours; what the stage says waits
+	case <-k.known:
+	case <-ctx.Done():
+		return
+	}
 	k.endShowings(hello)
 	kept := k.latest(hello.Display)
 	k.mu.Lock()
 	s := k.screens[hello.Display]
 	if s == nil {
-		resolved := k.resolved
 		k.mu.Unlock()
-		if resolved { // before that nobody knows which displays are ours: it asks again
-			_ = c.Send(link.Message{Kind: link.Quit}) // if it has gone, all the better
-		}
+		_ = c.Send(link.Message{Kind: link.Quit}) // if it has gone, all the better
 		return
 	}
 	if s.conn != nil && s.pid != hello.PID {
@@ -164,7 +166,10 @@ func (k *Kiosk) endShowings(hello link.Message) {
 
 // deadly is how often a stage may end on one item before the item is passed
 // over: else one bad file would keep a screen dark for ever.
-const deadly = 2
+const (
+	deadly     = 2
+	suspicious = time.Minute // after coming on
+)
 
 // closeShowings proves what an earlier stage showed until it ended: its last
 // sign of life is the latest instant that is known.
@@ -174,11 +179,13 @@ func (k *Kiosk) closeShowings(s *screen) {
 		ended := *show
 		ended.EndMono = max(s.beat.At, ended.StartMono)
 		ended.End = ended.Start.Add(time.Duration(ended.EndMono - ended.StartMono))
-		s.deaths[show.Item]++
+		if ended.EndMono-ended.StartMono < int64(suspicious) { // what had long been on is not to blame
+			s.deaths[show.Item]++
+		}
 		if s.deaths[show.Item] < deadly {
 			ended.Position = nil // it is shown again, from its start
 		} else if ended.Position != nil {
-			k.keepFault("stage "+string(s.display.ID), fmt.Sprintf("the stage ended %d times while it showed %s, which is passed over", s.deaths[show.Item], show.Item))
+			k.keepFault("stage "+string(s.display.ID), fmt.Sprintf("the stage ended again and again while it showed %s, which is passed over", show.Item))
 		}
 		k.proof.Ended(s.display.ID, link.Message{Kind: link.Ended, Showing: &ended, Reason: "stage ended"})
 		delete(s.showing, zone)
@@ -191,7 +198,14 @@ func (k *Kiosk) latest(display playlist.ID) Kept {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	k.proof.Flush(ctx)
-	return k.keptOf(ctx, display)
+	kept := k.keptOf(ctx, display)
+	kept.Notices = map[playlist.ID]time.Duration{}
+	if rows, err := k.state.Notices(ctx); err == nil { // else it runs for what it was sent with
+		for _, n := range rows {
+			kept.Notices[n.ID] = n.Remaining
+		}
+	}
+	return kept
 }
 
 func refreshed(prog *playlist.Programme, kept Kept) *playlist.Programme {
@@ -205,7 +219,19 @@ func refreshed(prog *playlist.Programme, kept Kept) *playlist.Programme {
 			p.Mandatory[i].DueIn = ms
 		}
 	}
+	if left, ok := kept.Notices[noticeOf(prog)]; ok {
+		n := *p.Notice
+		n.Remaining = playlist.Duration(left)
+		p.Notice = &n
+	}
 	return &p
+}
+
+func noticeOf(p *playlist.Programme) playlist.ID {
+	if p.Notice == nil {
+		return ""
+	}
+	return p.Notice.ID
 }
 
 // hear takes in what a stage says.

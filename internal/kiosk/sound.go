@@ -129,7 +129,12 @@ func (d *soundDesk) upcoming(display playlist.ID, m link.Message) {
 	if m.Showing.Sound == "" || stale(m) {
 		return
 	}
-	d.begin(voiceID(display, m.Showing), m.Showing.Sound, "speech", m.At)
+	d.mu.Lock()
+	_, known := d.playing[voiceID(display, m.Showing)]
+	d.mu.Unlock()
+	if !known {
+		d.begin(voiceID(display, m.Showing), m.Showing.Sound, "speech", m.At)
+	}
 }
 
 // shown corrects the start to when the picture really came.
@@ -152,7 +157,7 @@ func (d *soundDesk) shown(display playlist.ID, m link.Message) {
 		v := d.playing[id]
 		v.At = m.At
 		d.playing[id] = v
-		d.send(link.Message{Kind: link.Start, ID: id, At: m.At})
+		d.send(link.Message{Kind: link.Start, ID: id, At: m.At + v.From*1e6}) // it may have been taken up in the middle
 	}
 	d.mu.Unlock()
 	if !known {
@@ -180,6 +185,7 @@ func (d *soundDesk) resume(id string, s *link.Showing) {
 func (d *soundDesk) catchUp(id string, m link.Message) {
 	resumed := m
 	resumed.From = max(0, (link.Mono()-m.At)/1e6) + 1500
+	d.playing[id] = resumed
 	d.send(resumed)
 	d.send(link.Message{Kind: link.Start, ID: id, At: m.At + resumed.From*1e6})
 }

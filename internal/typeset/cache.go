@@ -1,6 +1,9 @@
 package typeset
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // blockKey names set text.
 type blockKey struct {
@@ -9,16 +12,24 @@ type blockKey struct {
 	style Style
 }
 
-func keyOf(spans []Span, s Style) blockKey {
-	if len(spans) == 1 && !spans[0].Bold {
-		return blockKey{text: spans[0].Text, style: s}
-	}
-	key := blockKey{style: s}
+// keyOf names a text; keep is false for one that is too long to be kept.
+func keyOf(spans []Span, s Style) (key blockKey, keep bool) {
+	length := 0
 	for _, span := range spans {
-		key.text += span.Text
-		key.bold += fmt.Sprint(len(span.Text), span.Bold, " ")
+		length += len(span.Text)
 	}
-	return key
+	if length > maxCached || len(spans) > maxSpans {
+		return blockKey{}, false
+	}
+	if len(spans) == 1 && !spans[0].Bold {
+		return blockKey{text: spans[0].Text, style: s}, true
+	}
+	var text, bold strings.Builder
+	for _, span := range spans {
+		text.WriteString(span.Text)
+		fmt.Fprint(&bold, len(span.Text), span.Bold, " ")
+	}
+	return blockKey{text.String(), bold.String(), s}, true
 }
 
 // blockCache keeps text that was set lately, in two generations: what is asked
@@ -33,6 +44,7 @@ type blockCache struct {
 const (
 	maxGlyphs = 60_000
 	maxCached = 16 << 10
+	maxSpans  = 500
 )
 
 func (c *blockCache) get(key blockKey) (*Block, bool) {
@@ -47,9 +59,6 @@ func (c *blockCache) get(key blockKey) (*Block, bool) {
 }
 
 func (c *blockCache) put(key blockKey, b *Block) {
-	if len(key.text) > maxCached {
-		return
-	}
 	if c.young == nil || c.glyphs > maxGlyphs {
 		c.young, c.old, c.glyphs = map[blockKey]*Block{}, c.young, 0
 	}

@@ -17,8 +17,9 @@ type maskKey struct {
 	face *font.Font
 	gid  font.GID
 	size int32 // 26.6
-	sub  uint8
-	fake bool // a regular face drawn bold
+	sub  uint8 // right of a whole pixel, in quarters
+	up   uint8 // above one
+	fake bool  // a regular face drawn bold
 }
 
 type mask struct {
@@ -68,15 +69,15 @@ func (e *Engine) drawLine(dst *image.RGBA, l Line, x, base float64, ink color.RG
 }
 
 func (e *Engine) drawGlyph(dst *image.RGBA, run shaping.Output, gid font.GID, x, y float64, ink color.RGBA) {
-	whole := math.Floor(x)
-	key := maskKey{run.Face.Font, gid, int32(run.Size), uint8((x - whole) * 4), e.families[true].faked[run.Face]}
+	whole, row := math.Floor(x), math.Ceil(y)
+	key := maskKey{run.Face.Font, gid, int32(run.Size), uint8((x - whole) * 4), uint8((row - y) * 4), e.families[true].faked[run.Face]}
 	m, ok := e.masks.masks[key]
 	if !ok {
-		m = rasterise(run, gid, float64(key.sub)/4, key.fake)
+		m = rasterise(run, gid, float64(key.sub)/4, float64(key.up)/4, key.fake)
 		e.masks.add(key, m)
 	}
 	if m.alpha != nil {
-		blend(dst, m.alpha, int(whole)+m.x, int(y)+m.y, ink)
+		blend(dst, m.alpha, int(whole)+m.x, int(row)+m.y, ink)
 	}
 }
 
@@ -94,7 +95,7 @@ func (c *maskCache) add(key maskKey, m mask) {
 // bold face is carried, in ems.
 const fatness = 0.032
 
-func rasterise(run shaping.Output, gid font.GID, sub float64, fake bool) mask {
+func rasterise(run shaping.Output, gid font.GID, sub, up float64, fake bool) mask {
 	outline, ok := run.Face.GlyphDataOutline(gid)
 	if !ok || len(outline.Segments) == 0 {
 		return mask{}
@@ -106,7 +107,7 @@ func rasterise(run shaping.Output, gid font.GID, sub float64, fake bool) mask {
 		fat := fatness * size
 		shifts = []float32{-fat / 2, -fat / 6, fat / 6, fat / 2}
 	}
-	at := func(p ot.SegmentPoint) (float32, float32) { return p.X*scale + float32(sub), -p.Y * scale }
+	at := func(p ot.SegmentPoint) (float32, float32) { return p.X*scale + float32(sub), -p.Y*scale - float32(up) }
 	minX, minY, maxX, maxY := float32(math.MaxFloat32), float32(math.MaxFloat32), float32(-math.MaxFloat32), float32(-math.MaxFloat32)
 	for _, s := range outline.Segments {
 		for _, p := range s.ArgsSlice() {

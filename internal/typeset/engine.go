@@ -2,6 +2,7 @@ package typeset
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,7 @@ const (
 // Style says how text is set.
 type Style struct {
 	Lang     string  // BCP 47 tag: it chooses forms of characters, such as simplified Chinese ones
-	Size     float64 // em in pixels, 1 to 2000
+	Size     float64 // em in pixels, 1 to 2000, rounded to whole ones
 	Width    int     // measure in pixels; 0: no wrapping
 	Bold     bool
 	MaxLines int     // a longer text is cut with an ellipsis; 0: no limit
@@ -72,6 +73,7 @@ type Block struct {
 	Missing []rune   // characters that no font of ours draws
 	Fonts   []string // fonts used, in order of first use
 	Cut     bool     // text was left out: MaxLines, or longer than the engine takes
+	Torn    bool     // a short text has a word that is wider than the measure, and was cut in it
 	e       *Engine
 }
 
@@ -112,12 +114,16 @@ type Span struct {
 func (e *Engine) LayoutSpans(spans []Span, s Style) *Block {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s.Size = min(max(s.Size, 1), 2000)
-	key := keyOf(spans, s)
+	// Shaping counts in whole pixels: anything else would put glyphs of one size
+	// at distances of another.
+	s.Size = math.Round(min(max(s.Size, 1), 2000))
+	key, keep := keyOf(spans, s)
 	b, ok := e.blocks.get(key)
-	if !ok {
+	if !ok || !keep {
 		b = e.layout(spans, s)
-		e.blocks.put(key, b)
+		if keep {
+			e.blocks.put(key, b)
+		}
 	}
 	copied := *b // its fields are the caller's; the lines are shared and never change
 	return &copied
@@ -135,6 +141,7 @@ func (e *Engine) layout(spans []Span, s Style) *Block {
 	if s.Balance && s.Width > 0 && !b.Cut && 1 < len(b.Lines) && len(b.Lines) <= maxBalanced {
 		b = e.balanced(b, t, s, m)
 	}
+	b.Torn = s.Width > 0 && 1 < len(b.Lines) && len(b.Lines) <= 2*maxBalanced && tearsWords(b.Lines)
 	e.measure(b, s, m)
 	return b
 }

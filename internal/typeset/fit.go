@@ -1,6 +1,7 @@
 package typeset
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -161,7 +162,8 @@ func (e *Engine) measure(b *Block, s Style, m fontmaps) {
 		}
 	}
 	// Whole pixels: lines are evenly spaced, and rounding clips no ink.
-	ascent, descent = math.Ceil(ascent), math.Ceil(descent)
+	// Glyphs are drawn at quarters of a pixel, which may be a quarter lower.
+	ascent, descent = math.Ceil(ascent), math.Ceil(descent+0.25)
 	b.Pitch = ascent + descent + math.Round(s.Lead*s.Size)
 	// Only the first baseline and the height are held for languages that take
 	// turns: the lines of one text stay as close as its own script allows.
@@ -183,7 +185,5 @@ func (e *Engine) measure(b *Block, s Style, m fontmaps) {
 	if n := len(b.Lines); n > 0 {
 		b.Height = ceil(ascent + descent + float64(n-1)*b.Pitch)
 	}
-	for r := range m.plain.miss {
-		b.Missing = append(b.Missing, r)
-	}
+	b.Missing = slices.Sorted(maps.Keys(m.plain.miss))
 }

@@ -203,6 +203,10 @@ func TestCachesAreBounded(t *testing.T) {
 	if _, kept := e.blocks.get(blockKey{text: huge, style: Style{Size: 20, Width: 300}}); kept {
 		t.Error("a text too long to keep was kept")
 	}
+	many := slices.Repeat([]Span{{Text: "a ", Bold: true}, {Text: "b "}}, 50_000)
+	if b := e.LayoutSpans(many, Style{Size: 20, Width: 300}); len(b.Lines) < 100 {
+		t.Errorf("%d lines", len(b.Lines))
+	}
 }
 
 // What was set is not shaped again, and the copy is the caller's own.

@@ -47,6 +47,9 @@ func gather(spans []Span) (typed, bool) {
 	return t, cut
 }
 
+// lineEnds are the other ways to end a line or a paragraph.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", " ")
+
 func clean(text string) (string, bool) {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	cut := false
@@ -55,7 +58,7 @@ func clean(text string) (string, bool) {
 			text, cut = string(runes[:maxText]), true
 		}
 	}
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\t", " ").Replace(text)
+	text = lineEnds.Replace(text)
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' || 0x7F <= r && r < 0xA0 {
 			return -1
@@ -85,9 +88,15 @@ func (e *Engine) setParagraph(b *Block, t typed, s Style, m fontmaps) {
 		return
 	}
 	for len(t.runes) > 0 {
-		n := pieceEnd(t.runes)
+		size := maxPiece
+		n := pieceEnd(t.runes, size)
 		lines := e.wrapped(t.slice(0, n), s, m, dir)
-		if n < len(t.runes) && len(lines) > 1 {
+		for len(lines) == 1 && n < len(t.runes) { // the measure holds more than a piece
+			size *= 2
+			n = pieceEnd(t.runes, size)
+			lines = e.wrapped(t.slice(0, n), s, m, dir)
+		}
+		if n < len(t.runes) {
 			last := len(lines) - 1
 			n -= len([]rune(lines[last].Text))
 			lines = lines[:last]
@@ -104,11 +113,15 @@ func (e *Engine) setParagraph(b *Block, t typed, s Style, m fontmaps) {
 func (e *Engine) setOneLine(b *Block, t typed, s Style, m fontmaps, dir di.Direction) {
 	var line Line
 	for len(t.runes) > 0 {
-		n := pieceEnd(t.runes)
+		n := pieceEnd(t.runes, maxPiece)
 		for _, l := range e.wrapped(t.slice(0, n), s, m, dir) {
 			line.Text += l.Text
 			line.Width += l.Width
-			line.runs = append(line.runs, l.runs...)
+			if dir == di.DirectionRTL {
+				line.runs = append(l.runs, line.runs...)
+			} else {
+				line.runs = append(line.runs, l.runs...)
+			}
 		}
 		t = t.slice(n, len(t.runes))
 	}
@@ -117,21 +130,25 @@ func (e *Engine) setOneLine(b *Block, t typed, s Style, m fontmaps, dir di.Direc
 
 // pieceEnd is where to cut a long text for shaping: after a space or U+200B, or
 // at worst anywhere that is not before a combining mark.
-func pieceEnd(runes []rune) int {
-	if len(runes) <= maxPiece {
+func pieceEnd(runes []rune, size int) int {
+	if len(runes) <= size {
 		return len(runes)
 	}
-	for i := maxPiece; i > maxPiece/2; i-- {
+	for i := size; i > size/2; i-- {
 		if runes[i-1] == ' ' || runes[i-1] == 0x200B || runes[i-1] == '。' {
 			return i
 		}
 	}
-	n := maxPiece
-	for n < len(runes) && n < maxPiece+64 && (combines(runes[n]) || combines(runes[n-1])) {
+	n := size
+	for n < len(runes) && n < size+64 && (combines(runes[n]) || combines(runes[n-1])) {
 		n++
 	}
 	return n
 }
+
+// CutAt is where to cut a text of more than most characters: after a word if
+// there is one, never inside a cluster of marks.
+func CutAt(runes []rune, most int) int { return pieceEnd(runes, max(2, most)) }
 
 // wrapped shapes a piece and breaks it into lines.
 func (e *Engine) wrapped(t typed, s Style, m fontmaps, dir di.Direction) []Line {

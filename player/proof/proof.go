@@ -32,7 +32,7 @@ type Log struct {
 	to   Writer
 	boot string
 
-	writing sync.Mutex // one batch at a time: an older one that fails must not come after a newer
+	writing chan struct{} // one batch at a time: an older one that fails must not come after a newer
 	mu      sync.Mutex
 	batch   store.Batch
 	lost    int
@@ -40,7 +40,7 @@ type Log struct {
 }
 
 // NewLog makes a log that writes to w.
-func NewLog(w Writer) *Log { return &Log{to: w, boot: BootID()} }
+func NewLog(w Writer) *Log { return &Log{to: w, boot: BootID(), writing: make(chan struct{}, 1)} }
 
 // BootID names this boot of the machine, so that monotonic times can be
 // compared and wall times corrected later.
@@ -114,8 +114,12 @@ func (l *Log) Serve(ctx context.Context) error {
 
 // Flush writes what waits. What cannot be written waits on.
 func (l *Log) Flush(ctx context.Context) {
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	select {
+	case l.writing <- struct{}{}:
+		defer func() { <-l.writing }()
+	case <-ctx.Done(): // a write hangs: what waits goes with the next
+		return
+	}
 	l.mu.Lock()
 	batch := l.batch
 	l.batch = store.Batch{}

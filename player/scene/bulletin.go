@@ -67,7 +67,9 @@ func NewBulletin(e *typeset.Engine, b Bulletin) *Bulletin {
 			lines := t.fitting(area.Dy())
 			b.body = append(b.body, t)
 			b.lines = min(b.lines, lines)
-			b.pages = max(b.pages, (len(t.Lines)+lines-1)/lines)
+		}
+		for _, t := range b.body { // columns turn their pages together
+			b.pages = max(b.pages, (len(t.Lines)+b.lines-1)/b.lines)
 		}
 		if b.pages == 1 || size <= bodyLeast {
 			break

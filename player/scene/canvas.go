@@ -137,7 +137,7 @@ type options struct {
 func (c *canvas) shrink(s string, lang playlist.Language, most, least float64, width, height int, o options) text {
 	for size := most; size > least; size -= max(1, (most-least)/12) {
 		t := c.set(s, lang, size, width, o)
-		if t.Height <= height && t.Width <= width && !t.Cut {
+		if t.Height <= height && t.Width <= width && !t.Cut && !t.Torn {
 			return t
 		}
 	}

@@ -194,6 +194,10 @@ func Caption(e *typeset.Engine, w, h int, texts []string, langs []playlist.Langu
 	return out.RGBA
 }
 
+// maxTicker is how many characters one ticker text may have: at 60 pixels high
+// that is three minutes of reading.
+const maxTicker = 4000
+
 // TileWidth is the width of a ticker tile, in pixels.
 const TileWidth = 1024
 
@@ -213,6 +217,9 @@ func Ticker(e *typeset.Engine, h int, texts []string, langs []playlist.Language)
 		if s == "" {
 			continue
 		}
+		if runes := []rune(s); len(runes) > maxTicker {
+			s = string(runes[:typeset.CutAt(runes, maxTicker)]) + "…"
+		}
 		b := e.Layout(s, typeset.Style{Lang: string(langs[i]), Size: size, Strut: strut})
 		parts = append(parts, part{b, length + gap/2})
 		length += b.Width + gap
@@ -220,6 +227,7 @@ func Ticker(e *typeset.Engine, h int, texts []string, langs []playlist.Language)
 			break
 		}
 	}
+	length = min(length, 400*TileWidth)
 	for x := 0; x < length; x += TileWidth {
 		c := newCanvas(e, min(TileWidth, length-x), h, Navy)
 		for _, p := range parts {

@@ -28,7 +28,11 @@ func (d *Director) tick() (dirty bool, sleep time.Duration) {
 			d.send(link.Message{Kind: link.Fault, Reason: fmt.Sprintf("notice %s: %v", d.noticed.ID, err)})
 			d.endNotice()
 		}
+		if !ready && d.still["notice"] { // the one before stays on until this one has a picture
+			return false, 10 * time.Millisecond
+		}
 		if ready {
+			d.dropOldNotice()
 			d.hold("notice", true)
 			own := time.Since(d.began)
 			changed, w := d.notice.src.tick(own)
@@ -169,8 +173,13 @@ func (d *Director) paint(p *painter) (something bool) {
 	at := d.at()
 	whole := fullRect(d)
 	if d.notice != nil {
-		if ready, _ := d.notice.state(); ready {
-			d.notice.src.draw(p, whole, time.Since(d.began), plain)
+		showing := d.notice
+		ready, _ := d.notice.state()
+		if !ready && d.noticeOld != nil {
+			showing, ready = d.noticeOld, true
+		}
+		if ready {
+			showing.src.draw(p, whole, time.Since(d.began), plain)
 			d.stats.drawn(true)
 			return true
 		}
@@ -215,6 +224,7 @@ func (d *Director) Close() {
 		z.close("stopped")
 	}
 	d.zones, d.pending = nil, nil
+	d.dropOldNotice()
 	if d.notice != nil {
 		(&zone{d: d}).drop(d.notice)
 	}

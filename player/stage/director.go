@@ -41,6 +41,7 @@ type Director struct {
 	pending    []*zone // of another layout, being prepared
 	since      time.Duration
 	notice     *slot
+	noticeOld  *slot            // seen until notice has a picture
 	noticed    *playlist.Notice // what it says
 	noticedAt  time.Time        // when it came
 	noticeSpan time.Duration    // how long it runs from then without a clock
@@ -339,7 +340,12 @@ func (d *Director) setNotice(p *playlist.Programme) {
 		d.endNotice()
 	case d.notice == nil || d.noticed == nil || !reflect.DeepEqual(*d.noticed, p.Notice.Notice):
 		if d.notice != nil {
-			(&zone{d: d}).drop(d.notice)
+			if ready, _ := d.notice.state(); ready {
+				d.dropOldNotice()
+				d.noticeOld = d.notice
+			} else {
+				(&zone{d: d}).drop(d.notice)
+			}
 		}
 		src := newNotice(d.typ, p.Notice.Notice, d.canvas, d)
 		d.notice = (&zone{d: d}).open(timeline.Cue{Entry: playlist.ProgrammeEntry{Item: p.Notice.ID}}, src)
@@ -357,10 +363,19 @@ func (d *Director) noticeOver(n *playlist.ProgrammeNotice) bool {
 	if d.clock.Trusted {
 		return !d.wall().Before(n.Ends)
 	}
-	return d.noticed != nil && d.noticed.ID == n.ID && time.Since(d.noticedAt) >= d.noticeSpan
+	return d.noticed != nil && d.noticed.ID == n.ID && d.noticed.Ends.Equal(n.Ends) && time.Since(d.noticedAt) >= d.noticeSpan
+}
+
+// dropOldNotice lets go of the notice that another one has replaced.
+func (d *Director) dropOldNotice() {
+	if d.noticeOld != nil {
+		(&zone{d: d}).drop(d.noticeOld)
+		d.noticeOld = nil
+	}
 }
 
 func (d *Director) endNotice() {
+	d.dropOldNotice()
 	if d.notice != nil {
 		(&zone{d: d}).drop(d.notice)
 		d.notice = nil

@@ -177,6 +177,41 @@ func TestNoticeEndsWithoutKiosk(t *testing.T) {
 	}
 }
 
+// A notice that follows another, together with a changed programme, leaves no
+// gap between them and no row too many.
+func TestOneNoticeReplacesAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := sheet(main2(30*time.Second, 20*time.Second))
+		h := newHall(t, p)
+		h.run(10 * time.Second)
+		with := func(seq uint64, id playlist.ID, zones ...playlist.ProgrammeZone) *playlist.Programme {
+			n := *p
+			n.Sequence, n.Zones = seq, zones
+			n.Notice = &playlist.ProgrammeNotice{Notice: playlist.Notice{ID: id, Severity: playlist.Extreme, Starts: time.Now(), Ends: time.Now().Add(time.Hour),
+				Bodies: map[playlist.Language]playlist.Body{"vi": {Title: string(id)}}}}
+			return &n
+		}
+		h.play(with(2, "first", p.Zones...))
+		h.run(time.Minute)
+		h.play(with(3, "second", side("main", playlist.Main, 0, 1000, text("x", 15*time.Second))))
+		if h.d.noticeOld == nil {
+			t.Error("nothing covers the programme until the second has a picture")
+		}
+		h.run(time.Minute)
+		if h.d.noticeOld != nil || h.d.noticed.ID != "second" {
+			t.Error("the first is still kept")
+		}
+		last := *p
+		last.Sequence, last.Zones = 4, []playlist.ProgrammeZone{side("main", playlist.Main, 0, 1000, text("x", 15*time.Second))}
+		h.play(&last)
+		h.run(16 * time.Second)
+		got := h.proof()
+		if len(got) != 3 || got[0] != "main a 10s notice" || got[2] != "main x 15s done" {
+			t.Errorf("proved %q", got)
+		}
+	})
+}
+
 // Sound must be taken up where the picture goes on.
 func TestResumedShowingSaysWhereItStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

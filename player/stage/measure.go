@@ -74,6 +74,8 @@ func Software(renderer string) bool {
 // is the dearer whatever it costs.
 func measure(ctx context.Context, renderer string) (Choice, error) {
 	const w, h, frames = 1920, 1080, 9
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // the window does not beat meanwhile
+	defer cancel()
 	c := Choice{Renderer: renderer, Frames: "rgba"}
 	convert, err := decode.ConversionCost(ctx, w, h)
 	if err != nil {

@@ -35,6 +35,7 @@ type slot struct {
 	showing   *link.Showing
 	since     time.Duration // stage time at which it came
 	standIn   bool          // shown while the playlist has nothing
+	paused    bool          // covered: what was seen of it is proved already
 }
 
 func (s *slot) state() (ready bool, err error) {
@@ -276,6 +277,10 @@ func (z *zone) finish(s *slot, reason string) {
 	if s == nil || s.showing == nil || s.showing.StartMono == 0 {
 		return
 	}
+	if s.paused {
+		s.showing = nil
+		return
+	}
 	s.showing.End, s.showing.EndMono = z.d.wall(), link.Mono()
 	pos := s.cue.After
 	if s.cue.Mandatory == "" {
@@ -294,6 +299,7 @@ func (z *zone) interrupt(reason string) {
 	if s == nil || s.showing == nil || s.showing.StartMono == 0 {
 		return
 	}
+	s.paused = true
 	part := *s.showing
 	part.End, part.EndMono, part.Position = z.d.wall(), link.Mono(), nil
 	z.d.send(link.Message{Kind: link.Ended, Showing: &part, Reason: reason, At: part.EndMono})
@@ -305,6 +311,7 @@ func (z *zone) goOn() {
 	if s == nil || s.showing == nil || s.showing.StartMono == 0 {
 		return
 	}
+	s.paused = false
 	again := *s.showing
 	again.ID, again.SoundMS = z.d.nextID(), (z.d.at() - s.since).Milliseconds()
 	s.showing = &again

@@ -141,6 +141,9 @@ func (s *Store) Put(m playlist.Media, r io.Reader) (err error) {
 	if got := hex.EncodeToString(hash.Sum(nil)); n != m.Bytes || got != string(m.SHA256) {
 		return fmt.Errorf("%w: %d bytes with hash %.12s…, expected %d with %.12s…", ErrWrongHash, n, got, m.Bytes, m.SHA256)
 	}
+	if err := f.Chmod(0o644); err != nil { // others may verify
+		return fmt.Errorf("store a file: %w", err)
+	}
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("flush a file: %w", err)
 	}

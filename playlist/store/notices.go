@@ -51,14 +51,22 @@ func (s *State) SwitchEdition(ctx context.Context, id string, notices []playlist
 		if _, err := tx.ExecContext(ctx, "DELETE FROM fresh"); err != nil {
 			return fmt.Errorf("switch to edition %s: %w", id, err)
 		}
+		kept, err := noticesIn(ctx, tx)
+		if err != nil {
+			return err
+		}
 		for _, n := range notices {
+			left := n.Ends.Sub(n.Starts)
+			if old, ok := kept[n.ID]; ok { // longer or shorter than it was: by so much
+				left = max(0, old.Remaining+left-old.Ends.Sub(old.Starts))
+			}
 			raw, err := json.Marshal(n)
 			if err != nil {
 				return fmt.Errorf("keep notice %s: %w", n.ID, err)
 			}
 			_, err = tx.ExecContext(ctx, `INSERT INTO notices VALUES(?,?,?,?)
-				ON CONFLICT(id) DO UPDATE SET row=excluded.row, remaining_ms=min(remaining_ms, excluded.remaining_ms)`,
-				n.ID, string(raw), at.UnixMilli(), n.Ends.Sub(n.Starts).Milliseconds())
+				ON CONFLICT(id) DO UPDATE SET row=excluded.row, remaining_ms=excluded.remaining_ms`,
+				n.ID, string(raw), at.UnixMilli(), left.Milliseconds())
 			if err == nil {
 				_, err = tx.ExecContext(ctx, "INSERT INTO fresh VALUES(?)", n.ID)
 			}
@@ -66,16 +74,40 @@ func (s *State) SwitchEdition(ctx context.Context, id string, notices []playlist
 				return fmt.Errorf("keep notice %s: %w", n.ID, err)
 			}
 		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM notices WHERE id NOT IN (SELECT id FROM fresh)")
+		_, err = tx.ExecContext(ctx, "DELETE FROM notices WHERE id NOT IN (SELECT id FROM fresh)")
 		return err
 	})
+}
+
+func noticesIn(ctx context.Context, tx *sql.Tx) (map[playlist.ID]Notice, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT row, remaining_ms FROM notices")
+	if err != nil {
+		return nil, fmt.Errorf("read notices: %w", err)
+	}
+	defer rows.Close()
+	out := map[playlist.ID]Notice{}
+	for rows.Next() {
+		var raw string
+		var remaining int64
+		var n Notice
+		if err := rows.Scan(&raw, &remaining); err != nil {
+			return nil, fmt.Errorf("read notices: %w", err)
+		}
+		if json.Unmarshal([]byte(raw), &n.Notice) == nil { // an unreadable one is replaced
+			n.Remaining = time.Duration(remaining) * time.Millisecond
+			out[n.ID] = n
+		}
+	}
+	return out, rows.Err()
 }
 
 // AgeNotices lowers what remains of every notice: by the time that has passed
 // on a clock that is not trusted, else to what the clock at now leaves.
 func (s *State) AgeNotices(ctx context.Context, passed time.Duration, now time.Time, trusted bool) error {
 	if !trusted {
-		_, err := s.db.ExecContext(ctx, "UPDATE notices SET remaining_ms=max(0, remaining_ms-?) WHERE remaining_ms>0", passed.Milliseconds())
+		// What came since the last time has aged by less than the time between.
+		_, err := s.db.ExecContext(ctx, `UPDATE notices SET remaining_ms=max(0, remaining_ms-CASE WHEN received<=?2 THEN min(?1, max(0, ?2-received)) ELSE ?1 END)
+			WHERE remaining_ms>0`, passed.Milliseconds(), now.UnixMilli())
 		if err != nil {
 			return fmt.Errorf("age notices: %w", err)
 		}

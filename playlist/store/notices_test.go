@@ -33,7 +33,7 @@ func TestSwitchKeepsNoticesWhereTheyStand(t *testing.T) {
 	if err := s.SwitchEdition(ctx, "1", []playlist.Notice{notice("a", time.Hour), notice("b", time.Hour)}, now); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.AgeNotices(ctx, 50*time.Minute, now, false); err != nil {
+	if err := s.AgeNotices(ctx, 50*time.Minute, now.Add(50*time.Minute), false); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.SwitchEdition(ctx, "2", []playlist.Notice{notice("a", time.Hour), notice("c", 2*time.Hour)}, now); err != nil {
@@ -45,6 +45,34 @@ func TestSwitchKeepsNoticesWhereTheyStand(t *testing.T) {
 	}
 	if id, err := s.Meta(ctx, "edition"); err != nil || id != "2" {
 		t.Errorf("edition %q, %v", id, err)
+	}
+}
+
+// A notice that is extended under its own id runs on by as much, also after it
+// had ended; what came a moment ago has not aged by a minute.
+func TestExtendedNoticesRunOn(t *testing.T) {
+	s := open(t, t.TempDir())
+	ctx := t.Context()
+	step := func(lasts time.Duration) {
+		t.Helper()
+		if err := s.SwitchEdition(ctx, "e", []playlist.Notice{notice("a", lasts)}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(time.Hour)
+	if err := s.AgeNotices(ctx, time.Minute, now.Add(5*time.Second), false); err != nil || remaining(t, s)["a"] != time.Hour-5*time.Second {
+		t.Errorf("%v remain of what came five seconds ago, %v", remaining(t, s)["a"], err)
+	}
+	if err := s.AgeNotices(ctx, 2*time.Hour, now.Add(3*time.Hour), false); err != nil || remaining(t, s)["a"] != 0 {
+		t.Errorf("%v remain, %v", remaining(t, s)["a"], err)
+	}
+	step(7 * time.Hour)
+	if got := remaining(t, s)["a"]; got != 6*time.Hour {
+		t.Errorf("extended by six hours, %v remain", got)
+	}
+	step(2 * time.Hour)
+	if got := remaining(t, s)["a"]; got != time.Hour {
+		t.Errorf("shortened by five hours, %v remain", got)
 	}
 }
 
@@ -87,7 +115,7 @@ func TestNoticesNeverGainTimeWithoutAClock(t *testing.T) {
 				err = s.SwitchEdition(t.Context(), "e", []playlist.Notice{notice("a", time.Hour)}, now)
 			} else {
 				passed := time.Duration(rapid.IntRange(0, 1500).Draw(rt, "seconds")) * time.Second
-				err = s.AgeNotices(t.Context(), passed, now, false)
+				err = s.AgeNotices(t.Context(), passed, now.Add(passed), false)
 			}
 			if err != nil {
 				rt.Fatal(err)

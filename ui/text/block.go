@@ -7,8 +7,8 @@ package text
 import (
 	"image"
 	"image/color"
-	"image/draw"
 	"math"
+	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -38,7 +38,11 @@ type Block struct {
 	Strut    string // languages that take turns here; see typeset.Style
 	Wrap     bool   // break lines at the width given; without it one line
 
-	wide float32 // the width that the layout was made for, in Fyne's units
+	wide float32 // the width that the layout is made for, in Fyne's units
+
+	set   *typeset.Block // the last layout, and what it was made of
+	style typeset.Style
+	spans []typeset.Span
 }
 
 // New makes a paragraph in lang.
@@ -77,18 +81,21 @@ func (b *Block) Words() string {
 	return all
 }
 
-// layout sets the text for a width in Fyne's units on a canvas of that scale;
-// 0 means no width.
-func (b *Block) layout(width, scale float32) *typeset.Block {
-	size := b.TextSize
+// layout sets the text for the block's width on its canvas. What was set last is
+// kept: Fyne asks for sizes again and again.
+func (b *Block) layout() *typeset.Block {
+	size, scale := b.TextSize, b.scale()
 	if size == "" {
 		size = theme.SizeNameText
 	}
-	s := typeset.Style{Lang: b.Lang, Size: float64(b.Theme().Size(size) * scale), Bold: b.Bold, Centre: b.Centre, Balance: b.Balance, MaxLines: b.MaxLines, Strut: b.Strut}
-	if b.Wrap && width > 0 {
-		s.Width = max(1, int(width*scale))
+	s := typeset.Style{Lang: b.Lang, Size: math.Round(float64(b.Theme().Size(size) * scale)), Bold: b.Bold, Centre: b.Centre, Balance: b.Balance, MaxLines: b.MaxLines, Strut: b.Strut}
+	if b.Wrap && b.wide > 0 {
+		s.Width = max(1, int(b.wide*scale))
 	}
-	return engine.LayoutSpans(b.Spans, s)
+	if b.set == nil || b.style != s || !slices.Equal(b.spans, b.Spans) {
+		b.set, b.style, b.spans = engine.LayoutSpans(b.Spans, s), s, slices.Clone(b.Spans)
+	}
+	return b.set
 }
 
 func (b *Block) scale() float32 {
@@ -107,7 +114,7 @@ const narrowest = 6
 func (b *Block) MinSize() fyne.Size {
 	b.ExtendBaseWidget(b)
 	scale := b.scale()
-	set := b.layout(b.wide, scale)
+	set := b.layout()
 	height := float32(set.Height) / scale
 	if !b.Wrap {
 		return fyne.NewSize(float32(set.Width)/scale+1, height)
@@ -130,66 +137,109 @@ func (b *Block) Resize(size fyne.Size) {
 // CreateRenderer implements fyne.Widget.
 func (b *Block) CreateRenderer() fyne.WidgetRenderer {
 	b.ExtendBaseWidget(b)
-	r := &renderer{block: b}
-	r.raster = canvas.NewRaster(r.draw)
-	return r
+	return &renderer{block: b}
 }
 
+// renderer shows the lines in strips: a picture of all of a long text would be
+// higher than a graphics card takes.
 type renderer struct {
 	block  *Block
-	raster *canvas.Raster
-	drawn  drawn
-	img    *image.RGBA
+	strips []*strip
+	size   fyne.Size
 }
 
-// drawn is what the kept picture shows.
+const (
+	stripHeight = 1024 // pixels, about
+	overhang    = 8    // Fyne's units by which a picture reaches beyond the text on either side: a J's hook lies left of where its line begins
+)
+
+// strip is the picture of some lines.
+type strip struct {
+	raster   *canvas.Raster
+	from, to int // lines
+	drawn    drawn
+	img      *image.RGBA
+}
+
+// drawn is what a strip's kept picture shows.
 type drawn struct {
-	set    *typeset.Line // the first line of a layout names it
-	colour color.Color
-	w, h   int
-	height int
+	set      *typeset.Line // the first line of a layout names it
+	from, to int
+	colour   color.Color
+	w, h     int
 }
 
-// overhang is how far the picture reaches beyond the text's own box on either
-// side, in Fyne's units: a J's hook lies left of where its line begins.
-const overhang = 8
+// arrange makes as many strips as the lines need and puts each in its place.
+func (r *renderer) arrange() {
+	set, scale := r.block.layout(), r.block.scale()
+	lines := max(1, int(stripHeight/max(set.Pitch, 1)))
+	n := max(1, (len(set.Lines)+lines-1)/lines)
+	for len(r.strips) < n {
+		s := &strip{}
+		s.raster = canvas.NewRaster(func(w, h int) image.Image { return r.draw(s, w, h) })
+		r.strips = append(r.strips, s)
+	}
+	r.strips = r.strips[:n]
+	for i, s := range r.strips {
+		s.from, s.to = i*lines, min((i+1)*lines, len(set.Lines))
+		top := float32(float64(i*lines)*set.Pitch) / scale
+		bottom := r.size.Height
+		if i < n-1 {
+			bottom = float32(float64(s.to)*set.Pitch) / scale
+		}
+		s.raster.Move(fyne.NewPos(-overhang, top))
+		s.raster.Resize(fyne.NewSize(r.size.Width+2*overhang, max(0, bottom-top)))
+	}
+}
 
-// draw makes the picture for w×h pixels.
-func (r *renderer) draw(w, h int) image.Image {
+// draw makes the picture of a strip, w×h pixels.
+func (r *renderer) draw(s *strip, w, h int) image.Image {
 	b := r.block
-	scale := float32(w) / (b.wide + 2*overhang)
-	set := b.layout(b.wide, scale)
+	set := b.layout()
 	name := b.Colour
 	if name == "" {
 		name = theme.ColorNameForeground
 	}
-	now := drawn{colour: b.Theme().Color(name, theme.VariantDark), w: w, h: h, height: set.Height}
+	now := drawn{from: s.from, to: s.to, colour: b.Theme().Color(name, theme.VariantDark), w: w, h: h}
 	if len(set.Lines) > 0 {
 		now.set = &set.Lines[0]
 	}
-	if r.img == nil || now != r.drawn {
-		r.drawn = now
-		r.img = image.NewRGBA(image.Rect(0, 0, max(w, 1), max(h, 1)))
-		draw.Draw(r.img, r.img.Rect, image.Transparent, image.Point{}, draw.Src)
-		set.Draw(r.img, math.Round(float64(overhang*scale)), 0, now.colour)
+	if s.img == nil || now != s.drawn {
+		s.drawn = now
+		s.img = image.NewRGBA(image.Rect(0, 0, max(w, 1), max(h, 1)))
+		set.DrawLines(s.img, s.from, s.to, math.Round(float64(overhang*b.scale())), 0, now.colour)
 	}
-	return r.img
+	return s.img
 }
 
 // Layout implements fyne.WidgetRenderer.
 func (r *renderer) Layout(size fyne.Size) {
-	r.raster.Move(fyne.NewPos(-overhang, 0))
-	r.raster.Resize(size.AddWidthHeight(2*overhang, 0))
+	r.size = size
+	r.arrange()
 }
 
 // MinSize implements fyne.WidgetRenderer.
 func (r *renderer) MinSize() fyne.Size { return r.block.MinSize() }
 
 // Refresh implements fyne.WidgetRenderer.
-func (r *renderer) Refresh() { canvas.Refresh(r.raster) }
+func (r *renderer) Refresh() {
+	r.arrange()
+	for _, s := range r.strips {
+		canvas.Refresh(s.raster)
+	}
+}
 
 // Objects implements fyne.WidgetRenderer.
-func (r *renderer) Objects() []fyne.CanvasObject { return []fyne.CanvasObject{r.raster} }
+func (r *renderer) Objects() []fyne.CanvasObject {
+	if len(r.strips) == 0 {
+		r.arrange()
+	}
+	out := make([]fyne.CanvasObject, len(r.strips))
+	for i, s := range r.strips {
+		out[i] = s.raster
+	}
+	return out
+}
 
 // Destroy implements fyne.WidgetRenderer.
 func (r *renderer) Destroy() {}

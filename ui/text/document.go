@@ -1,6 +1,7 @@
 package text
 
 import (
+	"html"
 	"strconv"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	gmtext "github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
 
 	"cotmoc/internal/typeset"
 )
@@ -111,6 +113,9 @@ func (w *writer) inline(parent ast.Node, bold bool, out *[]typeset.Span) {
 		switch n := n.(type) {
 		case *ast.Text:
 			words := string(n.Segment.Value(w.source))
+			if _, code := parent.(*ast.CodeSpan); !code && !n.IsRaw() {
+				words = unescape(words)
+			}
 			switch {
 			case n.HardLineBreak():
 				words += "\n"
@@ -129,6 +134,32 @@ func (w *writer) inline(parent ast.Node, bold bool, out *[]typeset.Span) {
 			w.inline(n, bold, out)
 		}
 	}
+}
+
+// unescape resolves backslashes before punctuation, and entities such as &amp;,
+// in one pass, so that an escaped & stays one.
+func unescape(s string) string {
+	if !strings.ContainsAny(s, `\\&`) {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		switch {
+		case s[i] == '\\' && i+1 < len(s) && util.IsPunct(s[i+1]):
+			out.WriteByte(s[i+1])
+			i += 2
+			continue
+		case s[i] == '&':
+			if end := strings.IndexByte(s[i:min(len(s), i+40)], ';'); end > 0 {
+				out.WriteString(html.UnescapeString(s[i : i+end+1]))
+				i += end + 1
+				continue
+			}
+		}
+		out.WriteByte(s[i])
+		i++
+	}
+	return out.String()
 }
 
 // space is what the end of a source line stands for: nothing between Chinese

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"image"
 	"image/draw"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -113,21 +114,57 @@ func TestHeightFollowsWidth(t *testing.T) {
 	}
 }
 
-// The picture is that of the engine: not a pixel of ink is clipped.
+// The picture is that of the engine: not a pixel of ink is clipped, whatever the
+// width, and whatever the scale makes of it.
 func TestInkIsNotClipped(t *testing.T) {
 	for lang, body := range specimens(t) {
-		screen(t)
-		b := New(lang, body)
-		b.Resize(fyne.NewSize(300, 10))
-		size := fyne.NewSize(300, b.MinSize().Height)
-		b.Resize(size)
-		r := b.CreateRenderer().(*renderer)
-		exact := r.draw(300+2*overhang, int(size.Height))
-		roomy := image.NewRGBA(image.Rect(0, 0, 400, int(size.Height)+200))
-		b.layout(300, 1).Draw(roomy, 50, 100, theme.Color(theme.ColorNameForeground))
-		if a, z := ink(exact), ink(roomy); a != z {
-			t.Errorf("%s: ink %d of %d", lang, a, z)
+		for _, width := range []float32{300, 300.5, 417.3} {
+			screen(t)
+			b := New(lang, body)
+			b.Resize(fyne.NewSize(width, 10))
+			b.Resize(fyne.NewSize(width, b.MinSize().Height))
+			roomy := image.NewRGBA(image.Rect(0, 0, 600, int(b.MinSize().Height)+200))
+			b.layout().Draw(roomy, 50, 100, theme.Color(theme.ColorNameForeground))
+			if a, z := inked(b), ink(roomy); a != z {
+				t.Errorf("%s at %.1f: ink %d of %d", lang, width, a, z)
+			}
 		}
+	}
+}
+
+// inked adds up the ink of a block's strips.
+func inked(b *Block) (sum int) {
+	r := b.CreateRenderer().(*renderer)
+	r.Layout(fyne.NewSize(b.wide, b.MinSize().Height))
+	for _, s := range r.strips {
+		size := s.raster.Size()
+		sum += ink(r.draw(s, int(math.Ceil(float64(size.Width))), int(math.Ceil(float64(size.Height)))))
+	}
+	return sum
+}
+
+// A long text is shown in strips that a graphics card takes, with all its ink.
+func TestLongTextIsStripped(t *testing.T) {
+	screen(t)
+	b := New("km", strings.Repeat(specimens(t)["km"]+" ", 40))
+	b.Resize(fyne.NewSize(500, 10))
+	b.Resize(fyne.NewSize(500, b.MinSize().Height))
+	r := b.CreateRenderer().(*renderer)
+	r.Layout(b.Size())
+	if len(r.strips) < 3 {
+		t.Fatalf("%d strips for %.0f", len(r.strips), b.MinSize().Height)
+	}
+	end := float32(0)
+	for _, s := range r.strips {
+		if s.raster.Position().Y != end || s.raster.Size().Height > 2*stripHeight {
+			t.Errorf("a strip of %v at %v, after %.0f", s.raster.Size(), s.raster.Position(), end)
+		}
+		end += s.raster.Size().Height
+	}
+	roomy := image.NewRGBA(image.Rect(0, 0, 700, int(end)+200))
+	b.layout().Draw(roomy, 50, 100, theme.Color(theme.ColorNameForeground))
+	if a, z := inked(b), ink(roomy); math.Abs(float64(a-z)) > 0.001*float64(z) { // marks of one strip may reach a pixel into the next
+		t.Errorf("ink %d of %d", a, z)
 	}
 }
 
@@ -210,6 +247,16 @@ func TestDocument(t *testing.T) {
 		t.Errorf("bold: %q", bold)
 	}
 	golden.Check(t, "document", capture(t, doc, 560, 640))
+}
+
+func TestEscapesInMarkdown(t *testing.T) {
+	screen(t)
+	for markdown, want := range map[string]string{`1\. Hộ chiếu`: "1. Hộ chiếu", `5 \* 3 &lt; 20`: "5 * 3 < 20", `A &amp; B \&amp;`: "A & B &amp;", "`\\*`": `\*`, `a&b; c`: "a&b; c", `50 &#37;`: "50 %"} {
+		doc := NewDocument("vi", markdown).(*fyne.Container)
+		if got := doc.Objects[0].(*Block).Words(); got != want {
+			t.Errorf("%q became %q, want %q", markdown, got, want)
+		}
+	}
 }
 
 func TestChineseLinesJoinWithoutSpaces(t *testing.T) {
