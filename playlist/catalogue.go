@@ -188,6 +188,12 @@ func (b *builder) references() {
 		b.schedule(s)
 		c.Schedules[i].Places = b.scope("schedule "+string(s.ID), s.Owner, s.Places, s.Displays)
 	}
+	b.imposed()
+}
+
+// imposed checks what is imposed from above: mandatory items and notices.
+func (b *builder) imposed() {
+	c := b.c
 	for i, m := range c.Mandatory {
 		where := "mandatory " + string(m.ID)
 		need(b, where, "item", c.Items, m.Item)
