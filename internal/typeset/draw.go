@@ -182,8 +182,3 @@ func blend(dst *image.RGBA, m *image.Alpha, x, y int, ink color.RGBA) {
 func combines(r rune) bool {
 	return unicode.In(r, unicode.M) || r == 0x200D || r == 0x0E33 || r == 0x0EB3
 }
-
-// joins says whether r takes the character after it into its cluster.
-func joins(r rune) bool {
-	return r == 0x17D2 || r == 0x200D || 0x0E40 <= r && r <= 0x0E44 || 0x0EC0 <= r && r <= 0x0EC4
-}

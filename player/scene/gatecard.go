@@ -5,7 +5,6 @@ import (
 	"image"
 	"image/color"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,8 +12,6 @@ import (
 	"cotmoc/internal/words"
 	"cotmoc/playlist"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // Card is what a gate card shows. Now is the instant, Trusted whether it may
 // be believed: if not, no clock and no open or closed is shown.
