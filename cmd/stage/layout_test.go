@@ -85,7 +85,7 @@ func TestLayoutsInEveryRotation(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				p := programme(400, 240, rotation)
 				p.Zones = l.zones
-				_, _, img := show(t, p, 2)
+				_, _, img := show(t, p, 3)
 				looks(t, img, rotation, l.want)
 			})
 		}
@@ -112,7 +112,7 @@ func watchPixel(t *testing.T, p *playlist.Programme, x, y, seconds int) (seen []
 	}
 	defer stop()
 	doc := writeProgramme(t, p)
-	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "stage"), "--programme", doc, "--for", (time.Duration(seconds) * time.Second).String())
+	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "stage"), "--programme", doc, "--frames", "rgba", "--for", (time.Duration(seconds) * time.Second).String())
 	cmd.Env = append(os.Environ(), "DISPLAY="+name)
 	unwatch, err := screentest.Watch(name, image.Rect(x, y, x+1, y+1), 4*time.Millisecond, func(s screentest.Sample) {
 		seen = append(seen, s.Img.RGBAAt(s.Img.Rect.Min.X, s.Img.Rect.Min.Y))

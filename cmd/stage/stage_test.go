@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,9 @@ func show(t *testing.T, p *playlist.Programme, seconds int, more ...string) (sai
 	doc := writeProgramme(t, p)
 	report := filepath.Join(filepath.Dir(doc), "r.json")
 	length := time.Duration(seconds) * time.Second
+	if !slices.Contains(more, "--frames") { // measuring takes a second of each start
+		more = append(more, "--frames", "rgba")
+	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "stage"), append([]string{"--programme", doc, "--for", length.String(), "--report", report}, more...)...)
 	cmd.Env = append(os.Environ(), "DISPLAY="+name)
 	var complaint bytes.Buffer

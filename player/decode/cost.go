@@ -12,7 +12,7 @@ import (
 // ConversionCost measures what ffmpeg takes to turn one YUV frame of the given
 // size into RGBA, on this machine and now. It takes some tenths of a second.
 func ConversionCost(ctx context.Context, w, h int) (time.Duration, error) {
-	const frames = 12
+	const frames = 6
 	run := func(format string) (time.Duration, error) {
 		size := fmt.Sprintf("%dx%d", w, h)
 		cmd := exec.CommandContext(ctx, "ffmpeg", "-nostdin", "-v", "error", "-protocol_whitelist", "pipe", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", size, "-i", "pipe:0",

@@ -73,7 +73,7 @@ func Software(renderer string) bool {
 // once, and would seem quick. A way that cannot keep up with 30 frames a second
 // is the dearer whatever it costs.
 func measure(ctx context.Context, renderer string) (Choice, error) {
-	const w, h, frames = 1920, 1080, 9
+	const w, h, frames = 1920, 1080, 5
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // the window does not beat meanwhile
 	defer cancel()
 	c := Choice{Renderer: renderer, Frames: "rgba"}
@@ -98,7 +98,7 @@ func measure(ctx context.Context, renderer string) (Choice, error) {
 }
 
 // clearly is how much cheaper the shader's way must be to be taken. A measure of
-// nine frames wanders by a quarter; without a GPU the two differ by less, and
+// five frames wanders by a quarter; without a GPU the two differ by less, and
 // over a minute swscale's way is the cheaper. With one the shader's needs a
 // third of the bytes and no conversion.
 const clearly = 0.6
