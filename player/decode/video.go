@@ -250,7 +250,7 @@ func (v *Video) peek() *Frame {
 // slack is how late a frame may be and still be shown before its successor: a
 // moment's hitch then costs no frame. A machine that is further behind shows
 // the newest due frame.
-const slack = 66 * time.Millisecond
+const slack = 100 * time.Millisecond
 
 // Newest returns the frame to show at elapsed, or nil if none that was not
 // returned before is due. dropped counts due frames passed over. The caller
