@@ -10,36 +10,17 @@ import (
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
+	"cotmoc/internal/specimen"
 	"cotmoc/playlist"
 )
 
-// declaration is real text: the Universal Declaration, by language.
-func declaration(t testing.TB) map[playlist.Language][]string {
-	t.Helper()
-	raw, err := os.ReadFile("../../assets/sample/udhr.json")
+func TestDisplayIsTheTextWithMarks(t *testing.T) {
+	texts, err := specimen.Paragraphs("../../assets/sample/udhr.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var u struct {
-		Languages map[playlist.Language]struct {
-			Articles map[string]struct{ Text string }
-		}
-	}
-	if err := json.Unmarshal(raw, &u); err != nil {
-		t.Fatal(err)
-	}
-	out := map[playlist.Language][]string{}
-	for l, d := range u.Languages {
-		for _, a := range d.Articles {
-			out[l] = append(out[l], strings.Split(a.Text, "\n")...)
-		}
-		slices.Sort(out[l])
-	}
-	return out
-}
-
-func TestDisplayIsTheTextWithMarks(t *testing.T) {
-	for lang, paragraphs := range declaration(t) {
+	for tag, paragraphs := range texts {
+		lang := playlist.Language(tag)
 		bytes, marked := 0, 0
 		for _, p := range paragraphs {
 			c, err := Display(lang, p)

@@ -61,7 +61,6 @@ type Kiosk struct {
 	composer *Composer
 	screens  map[playlist.ID]*screen
 	sound    *soundDesk
-	resolved bool              // the displays are known
 	problems map[string]string // what is wrong, by subject
 	faults   []Fault
 	conns    sync.WaitGroup

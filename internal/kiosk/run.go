@@ -93,8 +93,9 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	defer k.mu.Unlock()
 	wait := resolveEvery
 	k.retire(mine)
-	if !k.resolved {
-		k.resolved = true
+	select {
+	case <-k.known:
+	default:
 		close(k.known)
 	}
 	lead := slices.Min(slices.Collect(maps.Keys(mine))) // whose sound the hall hears

@@ -1,36 +1,28 @@
 package typeset
 
 import (
-	"encoding/json"
 	"image"
 	"image/color"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"cotmoc/internal/specimen"
 )
 
 // declaration is the Universal Declaration of Human Rights, by language.
 func declaration(t testing.TB) map[string][]string {
 	t.Helper()
-	raw, err := os.ReadFile("../../assets/sample/udhr.json")
+	articles, err := specimen.Declaration("../../assets/sample/udhr.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var u struct {
-		Languages map[string]struct {
-			Articles map[string]struct{ Heading, Text string }
-		}
-	}
-	if err := json.Unmarshal(raw, &u); err != nil {
-		t.Fatal(err)
-	}
 	out := map[string][]string{}
-	for l, d := range u.Languages {
-		for _, a := range d.Articles {
+	for l, all := range articles {
+		for _, a := range all {
 			out[l] = append(out[l], a.Heading, a.Text)
 		}
 		slices.Sort(out[l])

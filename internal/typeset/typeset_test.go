@@ -1,15 +1,14 @@
 package typeset
 
 import (
-	"encoding/json"
 	"image"
 	"image/color"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"cotmoc/internal/golden"
+	"cotmoc/internal/specimen"
 )
 
 var engine = New()
@@ -46,16 +45,10 @@ func TestSpecimens(t *testing.T) {
 	}
 }
 
-// prepared are real texts of the border's languages with their line breaks
-// marked; those of tyz, rad, jra, cjm, mixed, he and ar were composed for the test.
 func prepared(t testing.TB) map[string]string {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/prepared.json")
+	out, err := specimen.Prepared()
 	if err != nil {
-		t.Fatal(err)
-	}
-	var out map[string]string
-	if err := json.Unmarshal(raw, &out); err != nil {
 		t.Fatal(err)
 	}
 	return out

@@ -61,21 +61,23 @@ func OpenStateReadOnly(ctx context.Context, dir string) (*State, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("state.db: %w", err)
 	}
-	for _, mode := range []access{beside, immutable} { // without its companions the first may fail on a read-only disk
-		db, err := openDB(path, mode)
-		if err != nil {
-			return nil, err
-		}
-		var version int
-		if err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err == nil {
-			return &State{db: db}, nil
-		}
-		if mode == immutable {
-			return nil, errors.Join(fmt.Errorf("read state.db: %w", err), db.Close())
-		}
-		db.Close()
+	s, err := lookAt(ctx, path, beside)
+	if err != nil { // without its companions it cannot be opened so on a read-only disk
+		s, err = lookAt(ctx, path, immutable)
 	}
-	panic("unreachable")
+	return s, err
+}
+
+func lookAt(ctx context.Context, path string, mode access) (*State, error) {
+	db, err := openDB(path, mode)
+	if err != nil {
+		return nil, err
+	}
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return nil, errors.Join(fmt.Errorf("read state.db: %w", err), db.Close())
+	}
+	return &State{db: db}, nil
 }
 
 // ErrNewer is wrapped when state.db was written by a newer program.

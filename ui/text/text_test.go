@@ -1,11 +1,9 @@
 package text
 
 import (
-	"encoding/json"
 	"image"
 	"image/draw"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"cotmoc/internal/golden"
+	"cotmoc/internal/specimen"
 	"cotmoc/internal/words"
 	uitheme "cotmoc/ui/theme"
 )
@@ -42,16 +41,10 @@ func capture(t *testing.T, o fyne.CanvasObject, w, h float32) *image.RGBA {
 	return out
 }
 
-// specimens are the first articles of the Universal Declaration, prepared; and
-// for the others a line that their people write.
 func specimens(t *testing.T) map[string]string {
 	t.Helper()
-	raw, err := os.ReadFile("../../internal/typeset/testdata/prepared.json")
+	out, err := specimen.Prepared()
 	if err != nil {
-		t.Fatal(err)
-	}
-	var out map[string]string
-	if err := json.Unmarshal(raw, &out); err != nil {
 		t.Fatal(err)
 	}
 	return out

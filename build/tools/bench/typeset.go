@@ -14,48 +14,24 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"cotmoc/assets"
 	"cotmoc/hub/prepare"
 	"cotmoc/hub/prepare/agree"
+	"cotmoc/internal/specimen"
 	"cotmoc/internal/typeset"
 	"cotmoc/playlist"
 )
 
-// udhr reads the paragraphs of the Universal Declaration, by language.
-func udhr() (map[playlist.Language][]string, error) {
-	raw, err := os.ReadFile("assets/sample/udhr.json")
-	if err != nil {
-		return nil, err
-	}
-	var u struct {
-		Languages map[playlist.Language]struct {
-			Articles map[string]struct{ Text string }
-		}
-	}
-	if err := json.Unmarshal(raw, &u); err != nil {
-		return nil, err
-	}
-	out := map[playlist.Language][]string{}
-	for l, d := range u.Languages {
-		for _, a := range d.Articles {
-			out[l] = append(out[l], strings.Split(a.Text, "\n")...)
-		}
-		slices.Sort(out[l])
-	}
-	return out, nil
-}
-
 // benchTypeset measures speed by script, memory, and agreement with ICU and Pango.
 func benchTypeset(ctx context.Context, l *lab) ([]result, error) {
-	texts, err := udhr()
+	texts, err := specimen.Paragraphs("assets/sample/udhr.json")
 	if err != nil {
 		return nil, err
 	}
 	var out []result
 	for _, lang := range slices.Sorted(maps.Keys(texts)) {
-		r, err := typesetSpeed(lang, texts[lang])
+		r, err := typesetSpeed(playlist.Language(lang), texts[lang])
 		if err != nil {
 			return out, err
 		}
@@ -109,17 +85,17 @@ func typesetSpeed(lang playlist.Language, paragraphs []string) (result, error) {
 		"kept_paragraphs_per_s": perSecond(median(kept)), "drawn_paragraphs_per_s": perSecond(median(drawn))}}, nil
 }
 
-func typesetICU(texts map[playlist.Language][]string) ([]result, error) {
+func typesetICU(texts map[string][]string) ([]result, error) {
 	e := typeset.New()
 	var out []result
 	for _, lang := range slices.Sorted(maps.Keys(texts)) {
 		var r agree.Result
 		for _, p := range texts[lang] {
-			if err := r.Lines(e, lang, p); err != nil {
+			if err := r.Lines(e, playlist.Language(lang), p); err != nil {
 				return nil, err
 			}
 		}
-		out = append(out, result{Name: "typeset/breaks/" + string(lang), Peer: &peer{prepare.Version(), map[string]float64{"paragraphs": float64(r.All)}},
+		out = append(out, result{Name: "typeset/breaks/" + lang, Peer: &peer{prepare.Version(), map[string]float64{"paragraphs": float64(r.All)}},
 			Figures: map[string]float64{"same_paragraphs": float64(r.Same), "same_percent": 100 * float64(r.Same) / float64(r.All),
 				"word_wider_than_line": float64(r.Wide), "conjuncts_icu_would_tear": float64(r.Torn)}})
 	}
@@ -130,15 +106,16 @@ func typesetICU(texts map[playlist.Language][]string) ([]result, error) {
 var pangoFonts = map[string]string{"km": "Noto Sans Khmer", "lo": "Noto Sans Lao", "th": "Noto Sans Thai", "zh": "Noto Sans CJK SC", "blt": "Noto Sans Tai Viet"}
 
 // typesetPango compares the width of each article's first line of words.
-func (l *lab) typesetPango(ctx context.Context, texts map[playlist.Language][]string) ([]result, error) {
+func (l *lab) typesetPango(ctx context.Context, texts map[string][]string) ([]result, error) {
 	const size = 200 // large, so that rounding to pixels hides nothing
 	e := typeset.New()
 	var out []result
 	for _, lang := range slices.Sorted(maps.Keys(texts)) {
 		family := "Noto Sans"
-		if f := pangoFonts[lang.Base()]; f != "" {
+		if base := playlist.Language(lang).Base(); pangoFonts[base] != "" {
+			f := pangoFonts[base]
 			family = f
-			if lang.Base() != "zh" { // as in our own chain; Pango takes Chinese marks from the Chinese font likewise
+			if base != "zh" { // as in our own chain; Pango takes Chinese marks from the Chinese font likewise
 				family = "Noto Sans," + f
 			}
 		}
@@ -146,15 +123,15 @@ func (l *lab) typesetPango(ctx context.Context, texts map[playlist.Language][]st
 		unknown := 0.0
 		for _, p := range texts[lang] {
 			text := string([]rune(p)[:min(60, len([]rune(p)))])
-			theirs, err := l.pangoWidth(ctx, string(lang), family, text, size)
+			theirs, err := l.pangoWidth(ctx, lang, family, text, size)
 			if err != nil {
 				return out, err
 			}
-			b := e.Layout(text, typeset.Style{Lang: string(lang), Size: size})
+			b := e.Layout(text, typeset.Style{Lang: lang, Size: size})
 			off = append(off, 100*math.Abs(b.Lines[0].Width-theirs)/theirs)
 			unknown += float64(len(b.Missing))
 		}
-		out = append(out, result{Name: "typeset/advance/" + string(lang), Peer: &peer{"pango-view, " + family, map[string]float64{"texts": float64(len(off))}},
+		out = append(out, result{Name: "typeset/advance/" + lang, Peer: &peer{"pango-view, " + family, map[string]float64{"texts": float64(len(off))}},
 			Figures: map[string]float64{"off_percent_median": median(off), "off_percent_max": slices.Max(off), "characters_without_glyph": unknown}})
 	}
 	return out, nil
@@ -184,7 +161,7 @@ func (l *lab) pangoWidth(ctx context.Context, lang, family, text string, size in
 }
 
 // typesetMemory is what fonts and caches take.
-func typesetMemory(texts map[playlist.Language][]string) result {
+func typesetMemory(texts map[string][]string) result {
 	disk := 0.0
 	err := fs.WalkDir(assets.Fonts, ".", func(_ string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -210,7 +187,7 @@ func typesetMemory(texts map[playlist.Language][]string) result {
 	pages := func(size float64) {
 		for lang, paragraphs := range texts {
 			for _, p := range paragraphs {
-				e.Layout(p, typeset.Style{Lang: string(lang), Size: size, Width: 800}).Draw(img, 0, 0, color.White)
+				e.Layout(p, typeset.Style{Lang: lang, Size: size, Width: 800}).Draw(img, 0, 0, color.White)
 			}
 		}
 	}

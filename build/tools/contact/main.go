@@ -5,7 +5,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -15,6 +14,7 @@ import (
 	"os"
 
 	"cotmoc/internal/palette"
+	"cotmoc/internal/specimen"
 	"cotmoc/internal/typeset"
 	"cotmoc/internal/words"
 )
@@ -33,12 +33,8 @@ func main() {
 }
 
 func run(path string) error {
-	raw, err := os.ReadFile("internal/typeset/testdata/prepared.json")
+	texts, err := specimen.Prepared()
 	if err != nil {
-		return err
-	}
-	var texts map[string]string
-	if err := json.Unmarshal(raw, &texts); err != nil {
 		return err
 	}
 	const width, margin, gap, measure = 1720, 40, 40, 800
