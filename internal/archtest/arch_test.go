@@ -38,7 +38,9 @@ var rules = []rule{
 	{from: "internal/typeset", forbid: []string{"cotmoc/player", "cotmoc/playlist", "github.com/hajimehoshi/ebiten"}, why: "one text engine for every screen"},
 	{from: "", not: []string{"player/stage", "cmd/stage"}, forbid: []string{"github.com/hajimehoshi/ebiten"}, why: "Ebitengine belongs to the stage"},
 	{from: "", not: []string{"player/sound"}, forbid: []string{"github.com/gopxl/beep"}, why: "beep belongs to sound"},
-	{from: "", not: []string{"playlist/store"}, forbid: []string{"github.com/mattn/go-sqlite3", "database/sql"}, why: "SQLite belongs to the stores"},
+	{from: "internal/ffmpeg", forbid: []string{"cotmoc/"}, why: "the child that decodes knows nothing of what it decodes for"},
+	{from: "", not: []string{"player/decode", "hub/server"}, forbid: []string{"cotmoc/internal/ffmpeg"}, why: "only playing and taking in start ffmpeg"},
+	{from: "", not: []string{"playlist/store", "hub/server/sqlite"}, forbid: []string{"github.com/mattn/go-sqlite3", "database/sql"}, why: "SQLite belongs to the stores"},
 	{from: "", not: []string{"ui"}, forbid: []string{"fyne.io/"}, why: "Fyne belongs to ui"},
 	{from: "", not: []string{"playlist/resolve"}, forbid: []string{"github.com/robfig/cron"}, why: "cron is the resolver's"},
 	{from: "", not: []string{"hub", "cmd/hub", "build/tools"}, forbid: []string{"cotmoc/hub/prepare"}, why: "only the hub and its tools link ICU"},
@@ -52,7 +54,7 @@ var rules = []rule{
 }
 
 // startsProcesses are the packages that may start another program.
-var startsProcesses = []string{"player/decode", "internal/supervise", "internal/screentest", "build/tools", "internal/archtest"}
+var startsProcesses = []string{"internal/ffmpeg", "player/decode", "internal/supervise", "internal/screentest", "build/tools", "internal/archtest"}
 
 func list(t *testing.T) []pkg {
 	t.Helper()

@@ -14,7 +14,7 @@ func (c *Composer) entry(e playlist.Entry, n int, allowed []playlist.Language, d
 	if !ok || m.Trusted && !item.ValidAt(m.At) || !m.Trusted && item.Dated() {
 		return playlist.ProgrammeEntry{}, false
 	}
-	versions, _ := c.versions(item, allowed)
+	versions, _ := c.plan().Versions(item, allowed)
 	out := playlist.ProgrammeEntry{
 		ID: playlist.ID(fmt.Sprintf("%d:%s", n, item.ID)), Item: item.ID, Kind: item.Kind, Duration: e.Duration, Fit: e.Fit,
 		Transition: e.Transition, Source: item.Source, Date: item.ValidFrom,

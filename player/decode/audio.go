@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strconv"
 	"time"
+
+	"cotmoc/internal/ffmpeg"
 )
 
 // SampleRate is the rate at which all sound is decoded, in Hz.
@@ -17,12 +19,12 @@ type Audio struct {
 	io.Reader
 	cancel    context.CancelFunc
 	cmd       *exec.Cmd
-	complaint *tail
+	complaint *ffmpeg.Tail
 }
 
 // OpenAudio decodes a file's first sound track from the given position.
 func OpenAudio(ctx context.Context, path string, from time.Duration) (*Audio, error) {
-	if _, err := checkFile(path); err != nil {
+	if _, err := ffmpeg.CheckFile(path); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -30,9 +32,9 @@ func OpenAudio(ctx context.Context, path string, from time.Duration) (*Audio, er
 	if from > 0 {
 		args = append(args, "-ss", strconv.FormatFloat(from.Seconds(), 'f', 6, 64))
 	}
-	args = append(args, inputArgs(path)...)
+	args = append(args, ffmpeg.InputArgs(path)...)
 	args = append(args, "-map", "0:a:0", "-vn", "-sn", "-dn", "-ac", "2", "-ar", strconv.Itoa(SampleRate), "-f", "s16le", "pipe:1")
-	a := &Audio{cancel: cancel, cmd: exec.CommandContext(ctx, "ffmpeg", args...), complaint: &tail{}}
+	a := &Audio{cancel: cancel, cmd: exec.CommandContext(ctx, "ffmpeg", args...), complaint: &ffmpeg.Tail{}}
 	a.cmd.Stderr = a.complaint
 	out, err := a.cmd.StdoutPipe()
 	if err != nil {
@@ -40,7 +42,7 @@ func OpenAudio(ctx context.Context, path string, from time.Duration) (*Audio, er
 		return nil, fmt.Errorf("pipe for sound: %w", err)
 	}
 	a.Reader = &impatient{r: out, cancel: cancel}
-	if err := start(a.cmd, 1<<30); err != nil {
+	if err := ffmpeg.Start(a.cmd, 1<<30); err != nil {
 		cancel()
 		return nil, err
 	}
@@ -74,7 +76,7 @@ func (a *Audio) Close() error {
 	a.cancel()
 	err := a.cmd.Wait() // being stopped here is no failure; a complaint is
 	if a.complaint.String() != "" {
-		return fmt.Errorf("sound: %s", reason(a.complaint, err))
+		return fmt.Errorf("sound: %s", ffmpeg.Reason(a.complaint, err))
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os/exec"
 	"time"
+
+	"cotmoc/internal/ffmpeg"
 )
 
 // ConversionCost measures what ffmpeg takes to turn one YUV frame of the given
@@ -21,7 +23,7 @@ func ConversionCost(ctx context.Context, w, h int) (time.Duration, error) {
 		cmd.Stdout = io.Discard
 		var complaint bytes.Buffer
 		cmd.Stderr = &complaint
-		if err := start(cmd, 3<<30); err != nil {
+		if err := ffmpeg.Start(cmd, 3<<30); err != nil {
 			return 0, err
 		}
 		if err := cmd.Wait(); err != nil {

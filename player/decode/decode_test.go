@@ -18,7 +18,7 @@ import (
 	"cotmoc/playlist"
 )
 
-func ffmpeg(t *testing.T, out string, args ...string) string {
+func makeClip(t *testing.T, out string, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), out)
 	args = append([]string{"-nostdin", "-v", "error", "-y"}, append(args, path)...)
@@ -29,7 +29,7 @@ func ffmpeg(t *testing.T, out string, args ...string) string {
 }
 
 func clip(t *testing.T, out, source string, more ...string) string {
-	return ffmpeg(t, out, append([]string{"-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p"}, more...)...)
+	return makeClip(t, out, append([]string{"-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p"}, more...)...)
 }
 
 // frames decodes a whole file as fast as it goes.
@@ -99,10 +99,10 @@ func TestBadVideos(t *testing.T) {
 		"truncated":       write("t.mp4", good[:len(good)/3]),
 		"noise":           write("n.mp4", bytes.Repeat([]byte{0xA5, 0x17}, 5000)),
 		"text":            write("x.mp4", []byte("this is no video")),
-		"audio only":      ffmpeg(t, "s.m4a", "-f", "lavfi", "-i", "sine=d=1"),
+		"audio only":      makeClip(t, "s.m4a", "-f", "lavfi", "-i", "sine=d=1"),
 		"HLS":             write("h.mp4", []byte("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:"+secret+"\n#EXT-X-ENDLIST\n")),
 		"concat":          write("c.mp4", []byte("ffconcat version 1.0\nfile "+secret+"\n")),
-		"encrypted":       ffmpeg(t, "e.mp4", "-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=1", "-c:v", "libx264", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", strings.Repeat("ab", 16), "-encryption_kid", strings.Repeat("cd", 16)),
+		"encrypted":       makeClip(t, "e.mp4", "-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=1", "-c:v", "libx264", "-encryption_scheme", "cenc-aes-ctr", "-encryption_key", strings.Repeat("ab", 16), "-encryption_kid", strings.Repeat("cd", 16)),
 		"8192x4320":       clip(t, "big.mkv", "color=s=8192x4320:r=1:d=1", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"),
 		"a folder":        t.TempDir(),
 		"not there":       "/nowhere/at/all.mp4",
@@ -242,7 +242,7 @@ func TestPictures(t *testing.T) {
 		"JPEG": write("a.jpg", jpg.Bytes()), "16-bit PNG": write("d.png", deep.Bytes()), "wrong extension": write("x.gif", jpg.Bytes()),
 		"CMYK": filepath.Join(std, "video-001.cmyk.jpeg"), "progressive": filepath.Join(std, "video-001.progressive.jpeg"),
 		"GIF":  filepath.Join(std, "video-001.gif"),
-		"WebP": ffmpeg(t, "a.webp", "-f", "lavfi", "-i", "testsrc=s=64x48:d=0.04:r=25", "-frames:v", "1"),
+		"WebP": makeClip(t, "a.webp", "-f", "lavfi", "-i", "testsrc=s=64x48:d=0.04:r=25", "-frames:v", "1"),
 	}
 	for name, path := range good {
 		for _, fit := range []playlist.Fit{playlist.Contain, playlist.Cover, playlist.Blur} {
@@ -289,7 +289,7 @@ func FuzzOrientation(f *testing.F) {
 }
 
 func TestAudio(t *testing.T) {
-	path := ffmpeg(t, "s.ogg", "-f", "lavfi", "-i", "sine=d=1", "-c:a", "libvorbis")
+	path := makeClip(t, "s.ogg", "-f", "lavfi", "-i", "sine=d=1", "-c:a", "libvorbis")
 	a, err := OpenAudio(t.Context(), path, 250*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/image/draw"
 	_ "golang.org/x/image/webp"
 
+	"cotmoc/internal/ffmpeg"
 	"cotmoc/playlist"
 )
 
@@ -26,7 +27,7 @@ const MaxPicturePixels = 64 << 20
 // Cover and Blur; for Contain it is the largest size that fits, and the caller
 // centres it. EXIF orientation is applied.
 func Picture(path string, w, h int, fit playlist.Fit) (*image.RGBA, error) {
-	info, err := checkFile(path)
+	info, err := ffmpeg.CheckFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cotmoc/internal/ffmpeg"
 	"cotmoc/playlist"
 )
 
@@ -44,7 +45,7 @@ func (f *Frame) Release() {
 // Video decodes one file ahead of its showing: up to ringSize frames wait in
 // reused buffers while ffmpeg is held back by the full pipe.
 type Video struct {
-	Info          Info
+	Info          ffmpeg.Info
 	Width, Height int // of the frames
 	Format        PixelFormat
 	frames        chan *Frame
@@ -70,7 +71,7 @@ type VideoOptions struct {
 
 // OpenVideo probes a file and starts to decode it. The caller must Close it.
 func OpenVideo(ctx context.Context, path string, o VideoOptions) (*Video, error) {
-	info, err := Probe(ctx, path)
+	info, err := ffmpeg.Probe(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +90,9 @@ func OpenVideo(ctx context.Context, path string, o VideoOptions) (*Video, error)
 		v.cancel()
 		return nil, err
 	}
-	complaint := &tail{}
+	complaint := &ffmpeg.Tail{}
 	cmd.Stderr = complaint
-	if err := start(cmd, 3<<30); err != nil {
+	if err := ffmpeg.Start(cmd, 3<<30); err != nil {
 		v.cancel()
 		return nil, err
 	}
@@ -142,7 +143,7 @@ func (v *Video) command(path string, o VideoOptions, crop bool) []string {
 		scale += fmt.Sprintf(",crop=%d:%d", v.Width, v.Height)
 	}
 	args := []string{"-nostdin", "-v", "error", "-threads", strconv.Itoa(threads)}
-	args = append(args, inputArgs(path)...)
+	args = append(args, ffmpeg.InputArgs(path)...)
 	args = append(args, "-map", "0:V:0", "-an", "-sn", "-dn")
 	if o.Limit > 0 {
 		args = append(args, "-t", strconv.FormatFloat(o.Limit.Seconds()+1, 'f', 3, 64))
@@ -183,7 +184,7 @@ func (v *Video) frameBytes() int {
 	return v.Width * v.Height * 4
 }
 
-func (v *Video) read(ctx context.Context, cmd *exec.Cmd, out *os.File, complaint *tail) {
+func (v *Video) read(ctx context.Context, cmd *exec.Cmd, out *os.File, complaint *ffmpeg.Tail) {
 	defer close(v.done)
 	defer close(v.frames)
 	defer out.Close()
@@ -209,7 +210,7 @@ func (v *Video) read(ctx context.Context, cmd *exec.Cmd, out *os.File, complaint
 			err = fmt.Errorf("no frame")
 		}
 		v.mu.Lock()
-		v.err = fmt.Errorf("no frame could be decoded: %s", reason(complaint, err))
+		v.err = fmt.Errorf("no frame could be decoded: %s", ffmpeg.Reason(complaint, err))
 		v.mu.Unlock()
 	}
 }

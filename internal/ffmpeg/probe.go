@@ -1,4 +1,4 @@
-package decode
+package ffmpeg
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // gate's machine can decode in software.
 const (
 	MaxVideoPixels = 4096 * 2304
-	maxFrameRate   = 60
+	MaxFrameRate   = 60
 )
 
 // Info is what a media file says about itself. None of it is trusted further
@@ -65,21 +65,21 @@ type probeOutput struct {
 
 // Probe asks ffprobe about a file. It takes about 100 ms.
 func Probe(ctx context.Context, path string) (Info, error) {
-	if _, err := checkFile(path); err != nil {
+	if _, err := CheckFile(path); err != nil {
 		return Info{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	args := append([]string{"-v", "error", "-show_streams", "-show_format", "-of", "json"}, inputArgs(path)...)
+	args := append([]string{"-v", "error", "-show_streams", "-show_format", "-of", "json"}, InputArgs(path)...)
 	cmd := exec.CommandContext(ctx, "ffprobe", args...)
 	var out head
-	var complaint tail
+	var complaint Tail
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	if err := start(cmd, 1<<30); err != nil {
+	if err := Start(cmd, 1<<30); err != nil {
 		return Info{}, err
 	}
 	if err := cmd.Wait(); err != nil {
-		return Info{}, fmt.Errorf("not a media file that can be played: %s", reason(&complaint, err))
+		return Info{}, fmt.Errorf("not a media file that can be played: %s", Reason(&complaint, err))
 	}
 	var p probeOutput
 	if err := json.Unmarshal(out.buf, &p); err != nil {
@@ -147,12 +147,12 @@ func guessMatrix(space string, w, h int) string {
 // keeps its nominal one, so that no frame of the source is lost.
 func rate(nominal, average string) Rational {
 	for _, text := range []string{nominal, average} {
-		if r, ok := rational(text); ok && r.Float() >= 1 && r.Float() <= maxFrameRate+0.5 {
+		if r, ok := rational(text); ok && r.Float() >= 1 && r.Float() <= MaxFrameRate+0.5 {
 			return r
 		}
 	}
-	if r, ok := rational(average); ok && r.Float() > maxFrameRate {
-		return Rational{maxFrameRate, 1}
+	if r, ok := rational(average); ok && r.Float() > MaxFrameRate {
+		return Rational{MaxFrameRate, 1}
 	}
 	return Rational{25, 1}
 }
@@ -172,7 +172,8 @@ func seconds(text string) time.Duration {
 	return time.Duration(f * float64(time.Second))
 }
 
-func reason(t *tail, err error) string {
+// Reason is the last line of a child's complaint, or err's text.
+func Reason(t *Tail, err error) string {
 	lines := strings.Split(strings.TrimSpace(t.String()), "\n")
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
 		return last

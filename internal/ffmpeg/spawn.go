@@ -1,4 +1,7 @@
-package decode
+// Package ffmpeg starts ffmpeg and ffprobe as bounded children: they die with
+// the process that started them, open no playlist and no network, and have
+// limits on memory and computing.
+package ffmpeg
 
 import (
 	"fmt"
@@ -23,7 +26,9 @@ var spawner struct {
 // less, and a file that keeps a decoder busy for nothing ends.
 const maxCPU = 24 * 3600
 
-func start(cmd *exec.Cmd, memory uint64) error {
+// Start starts a child that dies with this process and may take so much memory,
+// in bytes, and no more than maxCPU of computing.
+func Start(cmd *exec.Cmd, memory uint64) error {
 	spawner.once.Do(func() {
 		spawner.jobs = make(chan func())
 		go func() { // lives as long as the process, by design
@@ -55,17 +60,18 @@ func start(cmd *exec.Cmd, memory uint64) error {
 const formats = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,mpegtsraw,ogg,flv,asf,h264,hevc,m4v," +
 	"mp3,flac,wav,aac,w64,aiff,caf,opus,ac3,gif,ivf"
 
-func inputArgs(path string) []string {
+// InputArgs names an input file so that ffmpeg opens it, and nothing else.
+func InputArgs(path string) []string {
 	return []string{"-protocol_whitelist", "file", "-format_whitelist", formats, "-i", "file:" + path}
 }
 
-// tail keeps the last bytes that a child wrote, for its error message.
-type tail struct {
+// Tail keeps the last bytes that a child wrote, for its error message.
+type Tail struct {
 	mu  sync.Mutex
 	buf []byte
 }
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *Tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, p...)
@@ -75,14 +81,14 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (t *tail) String() string {
+func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.buf)
 }
 
-// checkFile refuses what is not a regular, non-empty file.
-func checkFile(path string) (os.FileInfo, error) {
+// CheckFile refuses what is not a regular, non-empty file.
+func CheckFile(path string) (os.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("media file: %w", err)
