@@ -227,13 +227,21 @@ func (s *Store) Collect(keep map[playlist.Hash]bool, need int64) (removed int64,
 		if s.room(need) == nil {
 			break
 		}
-		if err := os.Remove(s.Path(f.hash)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return removed, fmt.Errorf("remove a file: %w", err)
+		if err := s.Remove(f.hash); err != nil {
+			return removed, err
 		}
-		s.forget(f.hash)
 		removed += f.size
 	}
 	return removed, nil
+}
+
+// Remove removes a file; one that is not here is no error.
+func (s *Store) Remove(h playlist.Hash) error {
+	if err := os.Remove(s.Path(h)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove a file: %w", err)
+	}
+	s.forget(h)
+	return nil
 }
 
 func (s *Store) forget(h playlist.Hash) {
