@@ -43,6 +43,7 @@ const (
 	Reviews   Kind = "review"
 	Comments  Kind = "comment"
 	Files     Kind = "file"
+	Approvals Kind = "approval" // which revision of an item or fact may be shown
 
 	Sessions Kind = "session" // from here on: kept while they are needed
 	Jobs     Kind = "job"
