@@ -199,6 +199,7 @@ type Display struct {
 	Sound        Sound        `json:"sound"`
 	OnHours      []Daypart    `json:"on_hours,omitempty"` // empty: always on
 	MountedLowMM int          `json:"mounted_low_mm,omitempty"`
+	QuotaMB      int          `json:"quota_mb,omitempty"` // MB of files that its machine may keep; 0: not known
 }
 
 // NewDisplay checks d.
@@ -226,6 +227,9 @@ func NewDisplay(d Display) (Display, error) {
 		if err := l.check(where); err != nil {
 			return Display{}, err
 		}
+	}
+	if d.QuotaMB < 0 || d.QuotaMB > 100<<20 {
+		return Display{}, invalid(where, "quota_mb %d is not between 0 and 100 TB", d.QuotaMB)
 	}
 	if d.Sound.Volume < 0 || d.Sound.Volume > 100 {
 		return Display{}, invalid(where, "volume %d is not between 0 and 100", d.Sound.Volume)

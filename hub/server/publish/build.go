@@ -1,0 +1,98 @@
+// Package publish makes an edition of a scope and writes it as static files,
+// which any web server, mirror or stick can carry.
+package publish
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"cotmoc/hub/edition"
+	"cotmoc/hub/feed"
+)
+
+// Deltas is against how many older editions a delta is made. Whoever is further
+// behind fetches the differing buckets or the snapshot.
+const Deltas = 8
+
+// Kept is how many snapshots the database keeps of a scope: the newest edition
+// can be written again as a whole, its deltas included.
+const Kept = Deltas + 1
+
+// Older is an edition that kiosks may still have.
+type Older struct {
+	Number   int64
+	Snapshot []byte
+}
+
+// Built is an edition with all its files but the media.
+type Built struct {
+	Head     feed.Head
+	HeadRaw  []byte
+	Snapshot []byte
+	Buckets  []byte
+	Deltas   map[int64][]byte
+}
+
+// Edition is what an edition is made of.
+type Edition struct {
+	Scope     string
+	Number    int64
+	Previous  []byte // the head before, as it was written
+	At        time.Time
+	Rows      []feed.Row // sorted
+	Withdrawn []string
+	Older     []Older // the newest Deltas of them are used
+}
+
+// Build makes an edition. The same input gives the same bytes.
+func Build(e Edition) (*Built, error) {
+	snapshot, err := edition.Pack(e.Rows)
+	if err != nil {
+		return nil, err
+	}
+	sums := feed.Sum(e.Rows)
+	b := &Built{Snapshot: snapshot, Buckets: sums.Bytes(), Deltas: map[int64][]byte{}}
+	b.Head = feed.Head{
+		Format: feed.Format, Scope: e.Scope, Number: e.Number, IssuedAt: e.At.UTC().Truncate(time.Second), Rows: len(e.Rows),
+		Catalogue: sums.Catalogue(), Buckets: ref(b.Buckets), Snapshot: ref(snapshot), Withdrawn: e.Withdrawn,
+	}
+	if len(e.Previous) > 0 {
+		b.Head.Previous = ref(e.Previous).SHA256
+	}
+	for _, old := range e.Older {
+		if old.Number < e.Number-Deltas || old.Number >= e.Number || old.Snapshot == nil {
+			continue
+		}
+		packed, err := delta(e, old)
+		if err != nil {
+			return nil, err
+		}
+		b.Deltas[old.Number] = packed
+		b.Head.Deltas = append(b.Head.Deltas, feed.DeltaRef{From: old.Number, Ref: ref(packed)})
+	}
+	b.HeadRaw, err = json.Marshal(b.Head)
+	if err != nil {
+		return nil, fmt.Errorf("edition %d of %s: %w", e.Number, e.Scope, err)
+	}
+	return b, nil
+}
+
+func delta(e Edition, old Older) ([]byte, error) {
+	var rows []feed.Row
+	if err := edition.Unpack(old.Snapshot, &rows); err != nil {
+		return nil, fmt.Errorf("edition %d of %s: %w", old.Number, e.Scope, err)
+	}
+	changes, err := feed.Diff(rows, e.Rows)
+	if err != nil {
+		return nil, err
+	}
+	return edition.Pack(feed.Delta{Format: feed.Format, Scope: e.Scope, From: old.Number, To: e.Number, Changes: changes})
+}
+
+func ref(b []byte) feed.Ref {
+	sum := sha256.Sum256(b)
+	return feed.Ref{SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(b))}
+}
