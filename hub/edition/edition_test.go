@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"cotmoc/hub/feed"
 	"cotmoc/playlist"
 )
@@ -106,10 +108,16 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	var v any
-	bomb, err := Pack(string(make([]byte, 60<<20))) // as JSON it is six times as long
+	var packed bytes.Buffer
+	enc, err := zstd.NewWriter(&packed)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for range MaxSnapshot>>20 + 1 {
+		_, _ = enc.Write(bytes.Repeat([]byte(" "), 1<<20))
+	}
+	enc.Close()
+	bomb := packed.Bytes()
 	if len(bomb) > 1<<20 {
 		t.Errorf("the bomb has %d bytes", len(bomb))
 	}

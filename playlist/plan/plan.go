@@ -178,3 +178,27 @@ func (p *Planner) Problems(d playlist.Display) []string {
 	}
 	return out
 }
+
+// Segment is a time in which one thing plays, with the schedules that it beats.
+type Segment struct {
+	resolve.Segment
+	Beaten []playlist.ID
+}
+
+// Range says what plays on a layer of a display from one instant to another.
+// The clock is taken as trusted.
+func (p *Planner) Range(d playlist.Display, l playlist.Layer, notices []resolve.Notice, from, until time.Time) []Segment {
+	s := p.layer(d, l)
+	q := resolve.Question{Available: s.available, Notices: notices}
+	var out []Segment
+	for _, seg := range s.set.Range(q, from, until) {
+		x := Segment{Segment: seg}
+		for _, id := range s.set.Covering(q, seg.Span) {
+			if seg.Winner == nil || seg.Winner.ID != id {
+				x.Beaten = append(x.Beaten, id)
+			}
+		}
+		out = append(out, x)
+	}
+	return out
+}

@@ -221,3 +221,27 @@ func sweep(all []stretch, f Span, take func(Segment)) []Span {
 	}
 	return gaps
 }
+
+// Covering lists the schedules that have a playable occurrence somewhere in s,
+// in the order of their ids.
+func (set *Set) Covering(q Question, s Span) []playlist.ID {
+	z := zoneAt(set.loc, s.Start)
+	var out []playlist.ID
+	for _, c := range set.schedules {
+		for _, can := range q.spans(c) {
+			w, ok := cut(can, s)
+			if !ok {
+				continue
+			}
+			_, covers := c.covering(z.near(w.Start), w.Start)
+			if !covers {
+				_, covers = c.next(z.near(w.Start), w.Start, w.End)
+			}
+			if covers {
+				out = append(out, c.ID)
+				break
+			}
+		}
+	}
+	return out
+}

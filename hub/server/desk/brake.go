@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,13 +68,22 @@ func (b brake) miss(login, from string, now time.Time) {
 		b.hits[key] = misses{m.n + 1, now}
 	}
 	if len(b.hits) > maxRemembered {
-		oldest, when := "", now
-		for key, m := range b.hits {
-			if m.last.Before(when) {
-				oldest, when = key, m.last
-			}
+		b.evict()
+	}
+}
+
+// evict forgets the older half.
+func (b brake) evict() {
+	times := make([]time.Time, 0, len(b.hits))
+	for _, m := range b.hits {
+		times = append(times, m.last)
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	middle := times[len(times)/2]
+	for key, m := range b.hits {
+		if m.last.Before(middle) {
+			delete(b.hits, key)
 		}
-		delete(b.hits, oldest)
 	}
 }
 

@@ -173,7 +173,7 @@ func (t *tx) unused(kind central.Kind, id playlist.ID) error {
 			if k == kind && doc.ID == id || !strings.Contains(string(doc.Body), needle) {
 				continue
 			}
-			if names(doc.Body, kind, id) {
+			if refersTo(doc.Body, kind, id) {
 				return inUse(kind, id, fmt.Sprintf("%s %s refers to it", k, doc.ID))
 			}
 		}
@@ -185,9 +185,9 @@ func inUse(kind central.Kind, id playlist.ID, why string) error {
 	return &playlist.Error{Code: playlist.CodeRefused, Where: fmt.Sprintf("%s %s", kind, id), Detail: why}
 }
 
-// names says whether any text of a row, outside of what people read, is id. A
+// refersTo says whether any text of a row, outside of what people read, is id. A
 // calendar is named with "cal:" before it.
-func names(body json.RawMessage, kind central.Kind, id playlist.ID) bool {
+func refersTo(body json.RawMessage, kind central.Kind, id playlist.ID) bool {
 	var v any
 	if json.Unmarshal(body, &v) != nil {
 		return true

@@ -23,8 +23,8 @@ import (
 
 // Newest is the only file that changes: which edition of a scope is the newest.
 type Newest struct {
-	Number int64 `json:"number"`
-	Head   feed.Ref
+	Number int64    `json:"number"`
+	Head   feed.Ref `json:"head"`
 }
 
 // Public is the folder of everything that kiosks and mirrors fetch:

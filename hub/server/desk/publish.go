@@ -1,0 +1,383 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"cotmoc/hub/edition"
+	"cotmoc/hub/feed"
+	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/publish"
+	"cotmoc/hub/server/rights"
+	"cotmoc/hub/server/workflow"
+	"cotmoc/playlist"
+)
+
+// Publication is what publishing a scope did.
+type Publication struct {
+	Scope     playlist.ID   `json:"scope"`
+	Number    int64         `json:"number"`
+	Rows      int           `json:"rows"`
+	Published []playlist.ID `json:"published,omitempty"` // versions that are new on the screens
+	Withdrawn int           `json:"withdrawn"`
+	Held      []Held        `json:"held,omitempty"`
+	Unchanged bool          `json:"unchanged,omitempty"` // nothing to publish: Number is the one that holds
+}
+
+// Scopes lists the scopes that have editions of their own: the ministry and
+// every province.
+func (d *Desk) Scopes(ctx context.Context) ([]playlist.Place, error) {
+	var out []playlist.Place
+	err := d.read(ctx, func(_ central.Reader, places *tree) error {
+		for _, p := range places.Places {
+			if p.Kind == playlist.Ministry || p.Kind == playlist.Province {
+				out = append(out, p)
+			}
+		}
+		slices.SortFunc(out, func(a, b playlist.Place) int { return compare(a.ID, b.ID) })
+		return nil
+	})
+	return out, err
+}
+
+// Publish makes a scope's next edition of all that is approved in it. The
+// edition is committed before any file is written: WriteEditions writes those,
+// now or after a power cut.
+func (d *Desk) Publish(ctx context.Context, by Caller, scope playlist.ID, force bool) (Publication, error) {
+	return do(ctx, d, by, "publish", func(t *tx) (Publication, error) {
+		t.about("edition", "", scope)
+		p := Publication{Scope: scope}
+		place, ok := t.tree.Places[scope]
+		if !ok || place.Kind != playlist.Ministry && place.Kind != playlist.Province {
+			return p, &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: fmt.Sprintf("%q is neither the ministry nor a province", scope)}
+		}
+		if err := t.need(rights.Publish, scope); err != nil {
+			return p, err
+		}
+		g, err := gather(ctx, t, t.tree, scope, true)
+		if err != nil {
+			return p, err
+		}
+		p.Held = g.held
+		slices.SortFunc(g.rows.Notices, func(a, b playlist.Notice) int { return compare(a.ID, b.ID) })
+		g.rows.Notices = slices.DeleteFunc(g.rows.Notices, func(n playlist.Notice) bool { return !n.Ends.After(t.now) })
+		if err := t.whole(scope, g.rows, force); err != nil {
+			return p, err
+		}
+		rows, err := edition.Rows(g.rows)
+		if err != nil {
+			return p, err
+		}
+		if p.Published, err = t.goLive(scope, g.rows); err != nil {
+			return p, err
+		}
+		return t.addEdition(p, rows, g.withdrawn)
+	})
+}
+
+// whole checks the union of this scope's new rows and what the others have
+// published: that is what a kiosk will hold.
+func (t *tx) whole(scope playlist.ID, rows playlist.Rows, force bool) error {
+	all := rows
+	for _, p := range t.tree.Places {
+		if p.ID == scope || p.Kind != playlist.Ministry && p.Kind != playlist.Province {
+			continue
+		}
+		others, err := publishedRows(t.ctx, t, p.ID)
+		if err != nil {
+			return err
+		}
+		if p.ID == t.tree.root && len(others.Places) == 0 {
+			return &playlist.Error{Code: playlist.CodeRefused, Where: "publish", Detail: "the ministry has published nothing yet: its edition, which names the provinces, comes first"}
+		}
+		all = join(all, others)
+	}
+	c, err := playlist.NewCatalogue(all)
+	if err != nil {
+		return &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: "the edition would not be whole: " + err.Error()}
+	}
+	if force {
+		return nil
+	}
+	for _, id := range c.DisplayOrder {
+		d := c.Displays[id]
+		if need := bytesOf(c, d); d.QuotaMB > 0 && need > int64(d.QuotaMB)*1e6 {
+			return &playlist.Error{Code: playlist.CodeRefused, Where: "publish",
+				Detail: fmt.Sprintf("display %s must hold %d MB and may keep %d MB", id, need/1e6, d.QuotaMB)}
+		}
+	}
+	return nil
+}
+
+// publishedRows returns the catalogue of a scope's newest edition.
+func publishedRows(ctx context.Context, r central.Reader, scope playlist.ID) (playlist.Rows, error) {
+	e, err := r.Edition(ctx, scope, 0)
+	if errors.Is(err, central.ErrNotFound) {
+		return playlist.Rows{}, nil
+	}
+	if err != nil {
+		return playlist.Rows{}, err
+	}
+	var rows []feed.Row
+	if err := edition.Unpack(e.Snapshot, &rows); err != nil {
+		return playlist.Rows{}, fmt.Errorf("edition %d of %s: %w", e.Number, scope, err)
+	}
+	return edition.Catalogue(rows)
+}
+
+// join puts two scopes' rows together. A file may be named by both.
+func join(a, b playlist.Rows) playlist.Rows {
+	a.Places = append(slices.Clone(a.Places), b.Places...)
+	a.Displays = append(slices.Clone(a.Displays), b.Displays...)
+	a.Layouts = append(slices.Clone(a.Layouts), b.Layouts...)
+	a.Items = append(slices.Clone(a.Items), b.Items...)
+	a.Versions = append(slices.Clone(a.Versions), b.Versions...)
+	a.Media = append(slices.Clone(a.Media), b.Media...)
+	a.Facts = append(slices.Clone(a.Facts), b.Facts...)
+	a.Playlists = append(slices.Clone(a.Playlists), b.Playlists...)
+	a.Schedules = append(slices.Clone(a.Schedules), b.Schedules...)
+	a.Calendars = append(slices.Clone(a.Calendars), b.Calendars...)
+	a.Mandatory = append(slices.Clone(a.Mandatory), b.Mandatory...)
+	a.Notices = append(slices.Clone(a.Notices), b.Notices...)
+	return a
+}
+
+// goLive moves the approved versions that are in rows to published, and those
+// that they replace out of the way.
+func (t *tx) goLive(scope playlist.ID, rows playlist.Rows) ([]playlist.ID, error) {
+	shown := map[playlist.ID]bool{}
+	for _, v := range rows.Versions {
+		shown[v.ID] = v.State == playlist.Published
+	}
+	docs, err := t.List(t.ctx, central.Query{Kind: central.Versions, States: []string{string(playlist.Approved)}})
+	if err != nil {
+		return nil, err
+	}
+	var live []playlist.ID
+	for _, doc := range docs {
+		if !shown[doc.ID] || t.tree.scope(doc.Owner) != scope {
+			continue
+		}
+		before, err := t.List(t.ctx, central.Query{Kind: central.Versions, Parent: doc.Parent, Name: doc.Name, States: []string{string(playlist.Published)}})
+		if err != nil {
+			return nil, err
+		}
+		for _, old := range before {
+			if err := t.move(old, workflow.Supersede); err != nil {
+				return nil, err
+			}
+		}
+		if err := t.move(doc, workflow.Publish); err != nil {
+			return nil, err
+		}
+		live = append(live, doc.ID)
+	}
+	return live, nil
+}
+
+func (t *tx) move(doc central.Doc, act workflow.Act) error {
+	v, err := central.Decode[Version](doc)
+	if err != nil {
+		return err
+	}
+	to, err := workflow.Next(v.State, act)
+	if err != nil {
+		return err
+	}
+	_, err = t.setState(doc, v, to)
+	return err
+}
+
+func (t *tx) addEdition(p Publication, rows []feed.Row, withdrawn []string) (Publication, error) {
+	e, err := input(t.ctx, t, p.Scope, 0)
+	if err != nil && !errors.Is(err, central.ErrNotFound) {
+		return p, err
+	}
+	last := e.Number
+	if last > 0 {
+		var old []feed.Row
+		if err := edition.Unpack(e.Older[0].Snapshot, &old); err != nil {
+			return p, err
+		}
+		if feed.Sum(old) == feed.Sum(rows) {
+			p.Number, p.Unchanged, p.Rows = last, true, len(rows)
+			return p, nil
+		}
+	}
+	e.Scope, e.Number, e.At, e.Rows, e.Withdrawn = string(p.Scope), last+1, t.now, rows, withdrawn
+	built, err := publish.Build(e)
+	if err != nil {
+		return p, err
+	}
+	p.Number, p.Rows, p.Withdrawn = e.Number, len(rows), len(withdrawn)
+	t.about("edition", playlist.ID(fmt.Sprintf("%s/%d", p.Scope, p.Number)), p.Scope)
+	if err := t.detail(map[string]any{"versions": len(p.Published), "rows": p.Rows, "catalogue": built.Head.Catalogue}); err != nil {
+		return p, err
+	}
+	return p, t.AddEdition(t.ctx, central.Edition{Scope: p.Scope, Number: p.Number, Head: built.HeadRaw, Snapshot: built.Snapshot, At: t.now, By: t.by.Account}, publish.Kept)
+}
+
+// input returns what edition number (0: the newest) of a scope and those before
+// it leave for the one that comes after: its head and the kept snapshots.
+func input(ctx context.Context, r central.Reader, scope playlist.ID, number int64) (publish.Edition, error) {
+	newest, err := r.Edition(ctx, scope, number)
+	if err != nil {
+		return publish.Edition{}, err
+	}
+	e := publish.Edition{Number: newest.Number, Previous: newest.Head, Older: []publish.Older{{Number: newest.Number, Snapshot: newest.Snapshot}}}
+	for n := newest.Number - 1; n > 0 && n > newest.Number-publish.Deltas; n-- {
+		old, err := r.Edition(ctx, scope, n)
+		if err != nil {
+			return e, err
+		}
+		e.Older = append(e.Older, publish.Older{Number: n, Snapshot: old.Snapshot})
+	}
+	return e, nil
+}
+
+// rebuild makes the newest edition of a scope again from the database, byte for
+// byte.
+func rebuild(ctx context.Context, r central.Reader, scope playlist.ID) (*publish.Built, []playlist.Media, error) {
+	newest, err := r.Edition(ctx, scope, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	e := publish.Edition{}
+	if newest.Number > 1 {
+		if e, err = input(ctx, r, scope, newest.Number-1); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := edition.Unpack(newest.Snapshot, &e.Rows); err != nil {
+		return nil, nil, err
+	}
+	e.Scope, e.Number, e.At = string(scope), newest.Number, newest.At
+	for _, row := range e.Rows {
+		if row.Kind == "version" && isWithdrawn(row.Row) {
+			e.Withdrawn = append(e.Withdrawn, row.ID)
+		}
+	}
+	built, err := publish.Build(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	if string(built.HeadRaw) != string(newest.Head) {
+		return nil, nil, fmt.Errorf("edition %d of %s cannot be made again: its head differs", newest.Number, scope)
+	}
+	files, err := publish.FilesOf(e.Rows)
+	return built, files, err
+}
+
+func isWithdrawn(raw []byte) bool {
+	v, err := central.Decode[playlist.Version](central.Doc{Body: raw})
+	return err == nil && v.State == playlist.Withdrawn
+}
+
+// WriteEditions writes the newest edition of every scope as static files, as
+// far as they are not there. It is what makes a publication visible; it may be
+// cut off at any moment and done again.
+func (d *Desk) WriteEditions(ctx context.Context, to publish.Public) ([]playlist.ID, error) {
+	scopes, err := d.Scopes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var written []playlist.ID
+	for _, s := range scopes {
+		var built *publish.Built
+		var files []playlist.Media
+		err := d.Store.Read(ctx, func(r central.Reader) (err error) {
+			newest, err := r.Edition(ctx, s.ID, 0)
+			if err != nil {
+				return err
+			}
+			if to.Whole(&publish.Built{Head: feed.Head{Scope: string(s.ID), Number: newest.Number}, HeadRaw: newest.Head}) {
+				return nil
+			}
+			built, files, err = rebuild(ctx, r, s.ID)
+			return err
+		})
+		if errors.Is(err, central.ErrNotFound) || err == nil && built == nil {
+			continue
+		}
+		if err != nil {
+			return written, err
+		}
+		if err := errors.Join(to.Write(ctx, built, files), to.Prune(string(s.ID), built.Head.Number)); err != nil {
+			return written, err
+		}
+		written = append(written, s.ID)
+	}
+	return written, nil
+}
+
+// Expire moves published versions whose item's time is over out of the way.
+func (d *Desk) Expire(ctx context.Context) (int, error) {
+	worker := Caller{Account: Console, Login: "worker", From: "hub"}
+	var due []playlist.ID
+	err := d.read(ctx, func(r central.Reader, _ *tree) error {
+		items, err := central.All[playlist.Item](ctx, r, central.Query{Kind: central.Items})
+		for _, i := range items {
+			if i.ValidUntil != nil && !d.Now().Before(*i.ValidUntil) {
+				due = append(due, i.ID)
+			}
+		}
+		return err
+	})
+	n := 0
+	for _, item := range due {
+		if err != nil {
+			return n, err
+		}
+		var docs []central.Doc
+		err = d.Store.Read(ctx, func(r central.Reader) (err error) {
+			docs, err = r.List(ctx, central.Query{Kind: central.Versions, Parent: item, States: []string{string(playlist.Published)}})
+			return err
+		})
+		if err != nil || len(docs) == 0 {
+			continue
+		}
+		_, err = do(ctx, d, worker, "expire", func(t *tx) (struct{}, error) {
+			t.about(central.Items, item, docs[0].Owner)
+			for _, doc := range docs {
+				if err := t.move(doc, workflow.Expire); err != nil {
+					return struct{}{}, err
+				}
+				n++
+			}
+			return struct{}{}, nil
+		})
+	}
+	return n, err
+}
+
+// Sweep removes what is no longer needed: answers to old requests, sessions and
+// uploads that ended, jobs done a month ago. It returns the uploads' ids.
+func (d *Desk) Sweep(ctx context.Context) (uploads []playlist.ID, err error) {
+	now := d.Now()
+	err = d.Store.Write(ctx, func(tx central.Tx) error {
+		for _, q := range []central.Query{{Kind: central.Answers, Due: now}, {Kind: central.Sessions, Due: now}, {Kind: central.Uploads, Due: now},
+			{Kind: central.Jobs, States: []string{JobDone}}} {
+			q.Limit = 1000
+			docs, err := tx.List(ctx, q)
+			if err != nil {
+				return err
+			}
+			for _, doc := range docs {
+				if q.Kind == central.Jobs && now.Sub(doc.At) < 30*24*time.Hour {
+					continue
+				}
+				if q.Kind == central.Uploads {
+					uploads = append(uploads, doc.ID)
+				}
+				if err := tx.Delete(ctx, doc.Kind, doc.ID, doc.Rev, now, ""); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return uploads, err
+}
