@@ -1,0 +1,253 @@
+// Package api is the hub's HTTP interface under /api/v1: every act of the desk
+// as an operation, described by OpenAPI 3.1.
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"cotmoc/hub/server/desk"
+	"cotmoc/hub/server/publish"
+	"cotmoc/playlist"
+)
+
+// Prefix is where the operations are.
+const Prefix = "/api/v1"
+
+// Limits on what a request may bring.
+const (
+	maxBody    = 6 << 20 // a version's text has at most 2 MiB, and JSON may double it
+	maxPage    = 200
+	maxAtOnce  = 256
+	maxKeyLen  = 255
+	cookieName = "cotmoc_session"
+)
+
+// Taker takes in a file that was uploaded whole.
+type Taker interface {
+	TakeIn(ctx context.Context, by desk.Caller, owner playlist.ID, name, path string) (desk.File, error)
+	Feed(ctx context.Context, by desk.Caller, f FeedImport) (ImportResult, error)
+}
+
+// FeedImport is a document of somebody else's that becomes drafts.
+type FeedImport struct {
+	Kind     string            `json:"kind" enum:"feed,cap" doc:"RSS or Atom, or CAP 1.2"`
+	Owner    playlist.ID       `json:"owner" doc:"place that will own the drafts"`
+	Class    string            `json:"class,omitempty" doc:"class of the items"`
+	Language playlist.Language `json:"language,omitempty" doc:"of the feed, where it does not say"`
+	Document string            `json:"document" doc:"the XML itself" maxLength:"4000000"`
+}
+
+// ImportResult says what became of an import.
+type ImportResult struct {
+	Created []playlist.ID `json:"created"`           // drafts of versions, or notices
+	Known   int           `json:"known"`             // that were imported before
+	Refused []string      `json:"refused,omitempty"` // what could not be taken, and why
+}
+
+// Options are what the interface is made of.
+type Options struct {
+	Desk    *desk.Desk
+	Plans   *desk.Plans
+	Taker   Taker
+	Public  publish.Public
+	Uploads string // folder of files on their way
+	Secure  bool   // cookies go over TLS only
+	Log     *slog.Logger
+}
+
+// Server answers requests.
+type Server struct {
+	Options
+	huma    huma.API
+	uploads *uploads
+	atOnce  chan struct{}
+}
+
+// New makes the interface and returns its handler.
+func New(o Options) (*Server, http.Handler) {
+	s := &Server{Options: o, uploads: newUploads(o.Uploads, o.Desk.Now), atOnce: make(chan struct{}, maxAtOnce)}
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("Cột Mốc hub", "1")
+	config.Info.Description = "The central database of official information for Vietnam's border gates. Staff sign in with POST /session; the token goes into Authorization: Bearer. Every change names the revision that it changes in If-Match; every request that creates may carry an Idempotency-Key. Errors are RFC 9457 problems with a stable `code`."
+	config.OpenAPIPath = "" // it is served without huma's variants, byte for byte as checked in
+	config.DocsPath, config.SchemasPath = "", ""
+	config.CreateHooks, config.Transformers = nil, nil
+	config.NoFormatFallback = false
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	config.Security = []map[string][]string{{"token": {}}}
+	config.FieldsOptionalByDefault = true // the domain says what is needed, in plainer words
+	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", namer)
+	s.huma = humago.New(mux, config)
+	s.registerAll()
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.oai.openapi+json;version=3.1")
+		_, _ = w.Write(s.OpenAPI())
+	})
+	s.uploads.register(s, mux)
+	mux.HandleFunc("GET "+Prefix+"/files/{hash}", s.download)
+	mux.HandleFunc(Prefix+"/", func(w http.ResponseWriter, r *http.Request) {
+		s.problem(w, r, errNoSuchPath)
+	})
+	return s, s.around(mux)
+}
+
+var errNoSuchPath = problem(http.StatusNotFound, "not-found", "there is nothing at this address")
+
+// namer names schemas by their Go types.
+func namer(t reflect.Type, hint string) string {
+	return strings.ReplaceAll(huma.DefaultSchemaNamer(t, hint), "PlaylistID", "ID")
+}
+
+type callerKey struct{}
+
+type signedIn struct {
+	caller desk.Caller
+	token  string
+	err    error
+}
+
+// around is what every request passes: limits, who asks, and the key that makes
+// a repeated request harmless.
+func (s *Server) around(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.atOnce <- struct{}{}:
+			defer func() { <-s.atOnce }()
+		default:
+			w.Header().Set("Retry-After", "1")
+			s.problem(w, r, problem(http.StatusServiceUnavailable, "busy", "too many requests at once: try again"))
+			return
+		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "private, no-cache")
+		in := signedIn{err: desk.ErrSession}
+		if in.token = Token(r); in.token != "" {
+			in.caller, in.err = s.Desk.Caller(r.Context(), in.token)
+		}
+		in.caller.From = Address(r)
+		if err := keyed(r, &in.caller); err != nil {
+			s.problem(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, in)))
+	})
+}
+
+// keyed reads the idempotency key and hashes the request that it stands for.
+func keyed(r *http.Request, by *desk.Caller) error {
+	key := r.Header.Get("Idempotency-Key")
+	if key == "" || r.Method != http.MethodPost {
+		return nil
+	}
+	if len(key) > maxKeyLen || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return problem(http.StatusBadRequest, "invalid", "an Idempotency-Key has 1 to 255 printable ASCII characters")
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return problem(http.StatusBadRequest, "invalid", "the request broke off")
+	}
+	if len(body) > maxBody {
+		return problem(http.StatusRequestEntityTooLarge, "too-large", "the request has more than 6 MiB")
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	h := sha256.New()
+	h.Write([]byte(r.Method + " " + r.URL.RequestURI() + "\n" + r.Header.Get("If-Match") + "\n"))
+	h.Write(body)
+	by.Key, by.Request = key, h.Sum(nil)
+	return nil
+}
+
+// Token returns the token of a request: the bearer's, else the cookie's.
+func Token(r *http.Request) string {
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return strings.TrimSpace(token)
+	}
+	if c, err := r.Cookie(cookieName); err == nil {
+		return c.Value
+	}
+	return ""
+}
+
+// Cookie makes the cookie that carries a token; an empty token takes it away.
+func Cookie(token string, secure bool) *http.Cookie {
+	c := &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode, MaxAge: int(desk.SessionLife.Seconds())}
+	if token == "" {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+// Address is where a request came from, without its port.
+func Address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// caller is who asks; an error if nobody is signed in.
+func caller(ctx context.Context) (desk.Caller, error) {
+	in, ok := ctx.Value(callerKey{}).(signedIn)
+	if !ok {
+		return desk.Caller{}, desk.ErrSession
+	}
+	if in.err != nil {
+		return in.caller, in.err
+	}
+	return in.caller, nil
+}
+
+// add registers an operation. Its errors become problems.
+func add[I, O any](s *Server, op huma.Operation, f func(ctx context.Context, by desk.Caller, in *I) (*O, error)) {
+	op.Path = Prefix + op.Path
+	if op.MaxBodyBytes == 0 {
+		op.MaxBodyBytes = maxBody
+	}
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity)
+	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		by, err := caller(ctx)
+		if err != nil {
+			return nil, explain(err)
+		}
+		out, err := f(ctx, by, in)
+		if err != nil {
+			err = explain(err)
+			if p, ok := errors.AsType[*Problem](err); ok && p.Status >= 500 {
+				s.Log.Error("Request failed", "path", op.Path, "error", p.cause)
+			}
+			return nil, err
+		}
+		return out, nil
+	})
+}
+
+// OpenAPI returns the description of all operations.
+func (s *Server) OpenAPI() []byte {
+	raw, err := indent(s.huma.OpenAPI())
+	if err != nil {
+		panic(err) // the description is made of this program's own types
+	}
+	return raw
+}
+
+func (s *Server) registerAll() {
+	s.session()
+	s.objects()
+	s.versions()
+	s.people()
+	s.planning()
+	s.records()
+}

@@ -1,0 +1,144 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/desk"
+	"cotmoc/playlist"
+)
+
+func (s *Server) planning() {
+	op := func(method, path, id, summary string) huma.Operation {
+		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary, Tags: []string{"plan"}}
+	}
+	type atInput struct {
+		Display   playlist.ID `query:"display" maxLength:"128" required:"true"`
+		At        time.Time   `query:"at" doc:"default: now"`
+		Published bool        `query:"published" doc:"only what the newest editions hold; else everything approved so far"`
+	}
+	add(s, op(http.MethodGet, "/resolve", "resolve", "What plays on a display at an instant, on each layer, and why"),
+		func(ctx context.Context, _ desk.Caller, in *atInput) (*struct{ Body []desk.Decision }, error) {
+			view, err := s.Plans.View(ctx, in.Published)
+			if err != nil {
+				return nil, err
+			}
+			if in.At.IsZero() {
+				in.At = s.Desk.Now()
+			}
+			rows, err := view.At(in.Display, in.At)
+			return &struct{ Body []desk.Decision }{rows}, err
+		})
+	type rangeInput struct {
+		Display   playlist.ID    `query:"display" maxLength:"128" required:"true"`
+		Layer     playlist.Layer `query:"layer" enum:"main,side,ticker,audio" default:"main"`
+		From      time.Time      `query:"from" required:"true"`
+		Until     time.Time      `query:"until" required:"true" doc:"at most 62 days after from"`
+		Published bool           `query:"published"`
+	}
+	add(s, op(http.MethodGet, "/resolve/range", "resolve_range", "What plays on a layer over a time, with gaps and what is beaten"),
+		func(ctx context.Context, _ desk.Caller, in *rangeInput) (*struct{ Body []desk.Stretch }, error) {
+			view, err := s.Plans.View(ctx, in.Published)
+			if err != nil {
+				return nil, err
+			}
+			rows, err := view.Range(in.Display, in.Layer, in.From, in.Until)
+			return &struct{ Body []desk.Stretch }{rows}, err
+		})
+	type scopeInput struct {
+		Scope playlist.ID `query:"scope" maxLength:"128" required:"true" doc:"the ministry, a province, or a place below"`
+	}
+	add(s, op(http.MethodGet, "/preflight", "preflight", "What publishing would bring to each display: items, bytes, languages that are lacking"),
+		func(ctx context.Context, _ desk.Caller, in *scopeInput) (*struct{ Body desk.Preflight }, error) {
+			view, err := s.Plans.View(ctx, false)
+			if err != nil {
+				return nil, err
+			}
+			p, err := view.Preflight(in.Scope)
+			return &struct{ Body desk.Preflight }{p}, err
+		})
+	type publishInput struct {
+		Key  string `header:"Idempotency-Key" maxLength:"255"`
+		Body struct {
+			Scope playlist.ID `json:"scope"`
+			Force bool        `json:"force,omitempty" doc:"publish although a display may not keep all of it"`
+		}
+	}
+	add(s, op(http.MethodPost, "/publications", "publish", "Make the next edition of a scope"),
+		func(ctx context.Context, by desk.Caller, in *publishInput) (*struct{ Body desk.Publication }, error) {
+			p, err := s.Desk.Publish(ctx, by, in.Body.Scope, in.Body.Force)
+			if err == nil {
+				// What is published is durable; its files are written now, and if
+				// that fails, again and again by the keeper.
+				if _, err := s.Desk.WriteEditions(context.WithoutCancel(ctx), s.Public); err != nil {
+					s.Log.Error("Edition's files were not written", "scope", p.Scope, "number", p.Number, "error", err)
+				}
+			}
+			return &struct{ Body desk.Publication }{p}, err
+		})
+}
+
+// Edition is a published edition as a list shows it.
+type Edition struct {
+	Scope  playlist.ID `json:"scope"`
+	Number int64       `json:"number"`
+	At     time.Time   `json:"at"`
+	By     playlist.ID `json:"by"`
+	Head   any         `json:"head"`
+}
+
+// records registers files, jobs, editions, imports and the audit.
+func (s *Server) records() {
+	op := func(method, path, id, tag, summary string) huma.Operation {
+		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary, Tags: []string{tag}}
+	}
+	add(s, op(http.MethodGet, "/publications", "list_publications", "plan", "The newest editions"),
+		func(ctx context.Context, _ desk.Caller, in *struct {
+			Scope playlist.ID `query:"scope" maxLength:"128"`
+			Limit int         `query:"limit" minimum:"1" maximum:"200" default:"50"`
+		}) (*struct{ Body []Edition }, error) {
+			out := []Edition{}
+			err := s.Desk.Store.Read(ctx, func(r central.Reader) error {
+				rows, err := r.Editions(ctx, in.Scope, in.Limit)
+				for _, e := range rows {
+					out = append(out, Edition{e.Scope, e.Number, e.At, e.By, e.Head})
+				}
+				return err
+			})
+			return &struct{ Body []Edition }{out}, err
+		})
+	add(s, op(http.MethodGet, "/media/{id}", "get_media", "files", "What is known of a file, by its SHA-256"), func(ctx context.Context, _ desk.Caller, in *oneInput) (*struct{ Body desk.File }, error) {
+		f, err := s.Desk.File(ctx, playlist.Hash(in.ID))
+		return &struct{ Body desk.File }{f}, err
+	})
+	add(s, op(http.MethodGet, "/jobs", "list_jobs", "jobs", "Work beside the requests; state: queued, running, done, dead"), func(ctx context.Context, _ desk.Caller, in *pageQuery) (*pageOutput[desk.Job], error) {
+		return list[desk.Job](ctx, s, central.Jobs, in)
+	})
+	add(s, op(http.MethodPost, "/jobs/{id}/retry", "retry_job", "jobs", "Give a dead job another life"), func(ctx context.Context, by desk.Caller, in *oneInput) (*struct{ Body desk.Job }, error) {
+		j, err := s.Desk.RetryJob(ctx, by, in.ID)
+		return &struct{ Body desk.Job }{j}, err
+	})
+	add(s, op(http.MethodPost, "/imports", "import_feed", "imports", "Make drafts of an RSS, Atom or CAP document"),
+		func(ctx context.Context, by desk.Caller, in *createInput[FeedImport]) (*struct{ Body ImportResult }, error) {
+			by.Key = "" // each entry is known by its own id
+			r, err := s.Taker.Feed(ctx, by, in.Body)
+			return &struct{ Body ImportResult }{r}, err
+		})
+	type auditPage struct {
+		Rows []json.RawMessage `json:"rows" doc:"as they are chained"`
+		Next int64             `json:"next,omitempty"`
+	}
+	add(s, op(http.MethodGet, "/audit", "audit", "audit", "Who did what, at places where you may read it"),
+		func(ctx context.Context, by desk.Caller, in *struct {
+			After int64 `query:"after" minimum:"0"`
+			Limit int   `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+		}) (*struct{ Body auditPage }, error) {
+			rows, next, err := s.Desk.AuditPage(ctx, by, in.After, in.Limit)
+			return &struct{ Body auditPage }{auditPage{rows, next}}, err
+		})
+}
