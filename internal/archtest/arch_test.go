@@ -38,7 +38,10 @@ var rules = []rule{
 	{from: "internal/typeset", forbid: []string{"cotmoc/player", "cotmoc/playlist", "github.com/hajimehoshi/ebiten"}, why: "one text engine for every screen"},
 	{from: "", not: []string{"player/stage", "cmd/stage"}, forbid: []string{"github.com/hajimehoshi/ebiten"}, why: "Ebitengine belongs to the stage"},
 	{from: "", not: []string{"player/sound"}, forbid: []string{"github.com/gopxl/beep"}, why: "beep belongs to sound"},
-	{from: "internal/ffmpeg", forbid: []string{"cotmoc/"}, why: "the child that decodes knows nothing of what it decodes for"},
+	{from: "internal/ffmpeg", forbid: []string{"cotmoc/playlist", "cotmoc/player", "cotmoc/hub"}, why: "the child that decodes knows nothing of what it decodes for"},
+	{from: "hub/feed", forbid: []string{"os", "net", "database/sql", "log", "golang.org/x/", "cotmoc/"}, why: "what goes over the wire is pure"},
+	{from: "hub", not: []string{"hub/prepare/agree"}, forbid: []string{"cotmoc/player", "cotmoc/ui", "cotmoc/device", "cotmoc/internal/kiosk", "cotmoc/playlist/store"}, why: "the hub knows the domain, not the machines that show it"},
+	{from: "hub/server", forbid: []string{"cotmoc/hub/client"}, why: "hub and kiosk share the words that they speak, and no more"},
 	{from: "", not: []string{"player/decode", "hub/server"}, forbid: []string{"cotmoc/internal/ffmpeg"}, why: "only playing and taking in start ffmpeg"},
 	{from: "", not: []string{"playlist/store", "hub/server/sqlite"}, forbid: []string{"github.com/mattn/go-sqlite3", "database/sql"}, why: "SQLite belongs to the stores"},
 	{from: "", not: []string{"ui"}, forbid: []string{"fyne.io/"}, why: "Fyne belongs to ui"},
@@ -54,7 +57,7 @@ var rules = []rule{
 }
 
 // startsProcesses are the packages that may start another program.
-var startsProcesses = []string{"internal/ffmpeg", "player/decode", "internal/supervise", "internal/screentest", "build/tools", "internal/archtest"}
+var startsProcesses = []string{"internal/bounded", "internal/ffmpeg", "hub/server/intake", "player/decode", "internal/supervise", "internal/screentest", "build/tools", "internal/archtest"}
 
 func list(t *testing.T) []pkg {
 	t.Helper()

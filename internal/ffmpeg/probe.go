@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"cotmoc/internal/bounded"
 )
 
 // The largest video that is played. Larger ones cost more than a border
@@ -73,13 +75,13 @@ func Probe(ctx context.Context, path string) (Info, error) {
 	args := append([]string{"-v", "error", "-show_streams", "-show_format", "-of", "json"}, InputArgs(path)...)
 	cmd := exec.CommandContext(ctx, "ffprobe", args...)
 	var out head
-	var complaint Tail
+	var complaint bounded.Tail
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	if err := Start(cmd, 1<<30); err != nil {
+	if err := bounded.Start(cmd, 1<<30); err != nil {
 		return Info{}, err
 	}
 	if err := cmd.Wait(); err != nil {
-		return Info{}, fmt.Errorf("not a media file that can be played: %s", Reason(&complaint, err))
+		return Info{}, fmt.Errorf("not a media file that can be played: %s", bounded.Reason(&complaint, err))
 	}
 	var p probeOutput
 	if err := json.Unmarshal(out.buf, &p); err != nil {
@@ -170,13 +172,4 @@ func seconds(text string) time.Duration {
 		return 0
 	}
 	return time.Duration(f * float64(time.Second))
-}
-
-// Reason is the last line of a child's complaint, or err's text.
-func Reason(t *Tail, err error) string {
-	lines := strings.Split(strings.TrimSpace(t.String()), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return last
-	}
-	return err.Error()
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"cotmoc/internal/bounded"
 	"cotmoc/internal/ffmpeg"
 )
 
@@ -19,7 +20,7 @@ type Audio struct {
 	io.Reader
 	cancel    context.CancelFunc
 	cmd       *exec.Cmd
-	complaint *ffmpeg.Tail
+	complaint *bounded.Tail
 }
 
 // OpenAudio decodes a file's first sound track from the given position.
@@ -34,7 +35,7 @@ func OpenAudio(ctx context.Context, path string, from time.Duration) (*Audio, er
 	}
 	args = append(args, ffmpeg.InputArgs(path)...)
 	args = append(args, "-map", "0:a:0", "-vn", "-sn", "-dn", "-ac", "2", "-ar", strconv.Itoa(SampleRate), "-f", "s16le", "pipe:1")
-	a := &Audio{cancel: cancel, cmd: exec.CommandContext(ctx, "ffmpeg", args...), complaint: &ffmpeg.Tail{}}
+	a := &Audio{cancel: cancel, cmd: exec.CommandContext(ctx, "ffmpeg", args...), complaint: &bounded.Tail{}}
 	a.cmd.Stderr = a.complaint
 	out, err := a.cmd.StdoutPipe()
 	if err != nil {
@@ -42,7 +43,7 @@ func OpenAudio(ctx context.Context, path string, from time.Duration) (*Audio, er
 		return nil, fmt.Errorf("pipe for sound: %w", err)
 	}
 	a.Reader = &impatient{r: out, cancel: cancel}
-	if err := ffmpeg.Start(a.cmd, 1<<30); err != nil {
+	if err := bounded.Start(a.cmd, 1<<30); err != nil {
 		cancel()
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func (a *Audio) Close() error {
 	a.cancel()
 	err := a.cmd.Wait() // being stopped here is no failure; a complaint is
 	if a.complaint.String() != "" {
-		return fmt.Errorf("sound: %s", ffmpeg.Reason(a.complaint, err))
+		return fmt.Errorf("sound: %s", bounded.Reason(a.complaint, err))
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"os/exec"
 	"time"
 
-	"cotmoc/internal/ffmpeg"
+	"cotmoc/internal/bounded"
 )
 
 // ConversionCost measures what ffmpeg takes to turn one YUV frame of the given
@@ -23,7 +23,7 @@ func ConversionCost(ctx context.Context, w, h int) (time.Duration, error) {
 		cmd.Stdout = io.Discard
 		var complaint bytes.Buffer
 		cmd.Stderr = &complaint
-		if err := ffmpeg.Start(cmd, 3<<30); err != nil {
+		if err := bounded.Start(cmd, 3<<30); err != nil {
 			return 0, err
 		}
 		if err := cmd.Wait(); err != nil {

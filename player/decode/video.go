@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cotmoc/internal/bounded"
 	"cotmoc/internal/ffmpeg"
 	"cotmoc/playlist"
 )
@@ -90,9 +91,9 @@ func OpenVideo(ctx context.Context, path string, o VideoOptions) (*Video, error)
 		v.cancel()
 		return nil, err
 	}
-	complaint := &ffmpeg.Tail{}
+	complaint := &bounded.Tail{}
 	cmd.Stderr = complaint
-	if err := ffmpeg.Start(cmd, 3<<30); err != nil {
+	if err := bounded.Start(cmd, 3<<30); err != nil {
 		v.cancel()
 		return nil, err
 	}
@@ -184,7 +185,7 @@ func (v *Video) frameBytes() int {
 	return v.Width * v.Height * 4
 }
 
-func (v *Video) read(ctx context.Context, cmd *exec.Cmd, out *os.File, complaint *ffmpeg.Tail) {
+func (v *Video) read(ctx context.Context, cmd *exec.Cmd, out *os.File, complaint *bounded.Tail) {
 	defer close(v.done)
 	defer close(v.frames)
 	defer out.Close()
@@ -210,7 +211,7 @@ func (v *Video) read(ctx context.Context, cmd *exec.Cmd, out *os.File, complaint
 			err = fmt.Errorf("no frame")
 		}
 		v.mu.Lock()
-		v.err = fmt.Errorf("no frame could be decoded: %s", ffmpeg.Reason(complaint, err))
+		v.err = fmt.Errorf("no frame could be decoded: %s", bounded.Reason(complaint, err))
 		v.mu.Unlock()
 	}
 }
