@@ -265,10 +265,17 @@ func (g *gatherer) renditions(files []playlist.Hash) ([]playlist.Hash, error) {
 		if err != nil {
 			return nil, err
 		}
-		if made := f.Renditions["1080p"]; made != "" {
-			h = made
+		switch {
+		case f.Renditions["1080p"] != "":
+			h = f.Renditions["1080p"]
+		case f.Renditions["sound"] != "":
+			h = f.Renditions["sound"]
 		}
-		out = append(append(out, h), f.Pages...)
+		if len(f.Pages) > 0 { // the document itself never leaves the hub
+			out = append(out, f.Pages...)
+		} else {
+			out = append(out, h)
+		}
 	}
 	return out, nil
 }

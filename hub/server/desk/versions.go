@@ -107,10 +107,14 @@ func (t *tx) prepare(v *Version) error {
 		return &playlist.Error{Code: playlist.CodeInvalid, Where: "version " + string(v.ID), Detail: "display differs from text by more than line-break marks"}
 	}
 	for _, h := range checked.Files() {
-		if _, err := t.Get(t.ctx, central.Files, playlist.ID(h)); errors.Is(err, central.ErrNotFound) {
+		_, f, err := central.Load[File](t.ctx, t, central.Files, playlist.ID(h))
+		if errors.Is(err, central.ErrNotFound) {
 			return &playlist.Error{Code: playlist.CodeMissing, Where: "version " + string(v.ID), Detail: fmt.Sprintf("the file %.12s… was not taken in", h)}
 		} else if err != nil {
 			return err
+		}
+		if checked.Text == "" { // the words of a document are found by search
+			checked.Text = f.Text
 		}
 	}
 	checked.Title, checked.Summary, checked.Text = norm.NFC.String(checked.Title), norm.NFC.String(checked.Summary), norm.NFC.String(checked.Text)
@@ -247,6 +251,9 @@ func (d *Desk) Submit(ctx context.Context, by Caller, id playlist.ID, rev int64)
 		}
 		state, err := workflow.Next(v.State, workflow.Submit)
 		if err != nil {
+			return doc, err
+		}
+		if err := t.prepare(&v); err != nil { // a document's words may have come since
 			return doc, err
 		}
 		if err := t.complete(v); err != nil {
