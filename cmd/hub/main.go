@@ -1,99 +1,235 @@
-// Hub is the central database's program. It begins with the preparation of
-// texts: `hub prepare`.
+// Hub is the central database's program.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
 
-	"cotmoc/hub/prepare"
+	"cotmoc/hub/server"
+	"cotmoc/hub/server/desk"
+	"cotmoc/hub/server/intake"
 	"cotmoc/playlist"
 )
 
 const usage = `usage: hub COMMAND [FLAGS]
 
+  init --data DIR [--demo]  make a hub: database, keys, places of the gates;
+                            --demo adds six people whose password it prints
+  serve --data DIR          answer requests (--listen 127.0.0.1:8080, --tls-cert, --tls-key)
+  user add LOGIN            make an account; the password is read from standard input
+                            (--name NAME, --place ID, --role ROLE, given again for more)
+  import DIR                take in a content folder as drafts
+                            (--as LOGIN who brings it, --reviewer LOGIN who approves it)
+  publish                   make the next edition (--scope ID, all scopes without; --as LOGIN)
+  status                    editions, what waits, health (--json)
+  audit verify              follow the audit's chain, also while no hub runs
+                            (--key FILE, --checkpoints FILE: what was kept elsewhere)
+  backup TO                 copy the whole hub into a folder; again brings it up to date
+  restore FROM --data DIR   make a hub of a backup, verifying everything
+  openapi                   print the description of the API
   prepare --lang TAG FILE   print the display copy of a text: NFC, with U+200B
                             where ICU allows a line to end (- reads standard input)
+
+Commands that change something go through the hub that runs on --data DIR, if
+one does. Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused.
 `
 
 func main() {
-	code, err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	code, err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "hub:", err)
 	}
+	stop()
 	os.Exit(code)
 }
 
-func run(_ context.Context, args []string, in io.Reader, out, stderr io.Writer) (int, error) {
-	if len(args) == 0 || args[0] == "--help" || args[0] == "-h" {
+// through are the commands that work on an open hub.
+var through = map[string]func(ctx context.Context, c *call) (int, error){
+	"user": userAdd, "import": importFolder, "publish": publishScopes, "status": status, "backup": backup,
+}
+
+func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer) (int, error) {
+	if len(args) == 0 || args[0] == "--help" || args[0] == "-h" || args[0] == "help" {
 		fmt.Fprint(stderr, usage)
 		if len(args) == 0 {
 			return 2, errors.New("no command was given")
 		}
 		return 0, nil
 	}
-	if args[0] != "prepare" {
-		return 2, fmt.Errorf("there is no command %q; see hub --help", args[0])
+	command, rest := args[0], args[1:]
+	if _, ok := through[command]; ok {
+		return onHub(ctx, command, rest, in, out, stderr)
 	}
-	return prepareText(args[1:], in, out, stderr)
+	switch command {
+	case "init":
+		return initHub(ctx, rest, out, stderr)
+	case "serve":
+		return serve(ctx, rest, stderr)
+	case "audit":
+		return verifyAudit(ctx, rest, out, stderr)
+	case "restore":
+		return restore(ctx, rest, out, stderr)
+	case "openapi":
+		return openapi(ctx, out)
+	case "prepare":
+		return prepareText(rest, in, out, stderr)
+	case renderCommand: // a child of the worker's
+		if len(rest) != 2 {
+			return 2, errors.New("render-pdf takes a file and a folder")
+		}
+		return failed(intake.RenderPDF(rest[0], rest[1]))
+	}
+	return 2, fmt.Errorf("there is no command %q; see hub --help", command)
 }
 
-func prepareText(args []string, in io.Reader, out, stderr io.Writer) (int, error) {
-	set := flag.NewFlagSet("prepare", flag.ContinueOnError)
-	set.SetOutput(stderr)
-	tag := set.String("lang", "", "language tag (BCP 47) of the text")
-	asJSON := set.Bool("json", false, "print JSON: display, the version of ICU, marks added")
-	switch err := set.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
+const renderCommand = "render-pdf"
+
+// failed turns an error into an exit code: what is not allowed is 3.
+func failed(err error) (int, error) {
+	if err == nil {
 		return 0, nil
-	case err != nil:
-		return 2, nil
-	case set.NArg() != 1 || *tag == "":
-		return 2, errors.New("give --lang TAG and one FILE")
 	}
-	lang, err := playlist.NewLanguage(*tag)
+	if _, refused := errors.AsType[*desk.Refusal](err); refused || playlist.CodeOf(err) == playlist.CodeRefused {
+		return 3, err
+	}
+	return 1, err
+}
+
+// flags makes a flag set with the flag that all commands have.
+func flags(name string, stderr io.Writer) (*flag.FlagSet, *string) {
+	set := flag.NewFlagSet(name, flag.ContinueOnError)
+	set.SetOutput(stderr)
+	return set, set.String("data", "", "folder of the hub")
+}
+
+// parse parses flags that may stand before and behind other arguments.
+func parse(set *flag.FlagSet, args []string) (rest []string, code int, err error) {
+	for {
+		switch err := set.Parse(args); {
+		case errors.Is(err, flag.ErrHelp):
+			return nil, 0, err
+		case err != nil:
+			return nil, 2, err
+		}
+		if set.NArg() == 0 {
+			return rest, 0, nil
+		}
+		rest = append(rest, set.Arg(0))
+		args = set.Args()[1:]
+	}
+}
+
+// asked ends a command whose flags were wrong or asked for help; flag has said
+// why already.
+func asked(code int, err error) (int, error) {
+	if errors.Is(err, flag.ErrHelp) {
+		return 0, nil
+	}
+	return code, nil
+}
+
+func options(stderr io.Writer) server.Options {
+	self, err := os.Executable()
+	if err != nil {
+		self = os.Args[0]
+	}
+	return server.Options{Now: time.Now, Log: slog.New(slog.NewJSONHandler(stderr, nil)), Self: []string{self, renderCommand}}
+}
+
+// call is a command that works on an open hub.
+type call struct {
+	hub    *server.Hub
+	dir    string // for relative paths
+	args   []string
+	out    io.Writer
+	stderr io.Writer
+	secret string // read from standard input, where a command needs it
+}
+
+// path makes a path of the command's folder absolute.
+func (c *call) path(p string) string {
+	if filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.dir, p)
+}
+
+// onHub runs a command through the hub that runs on its folder, or on the
+// folder itself.
+func onHub(ctx context.Context, command string, args []string, in io.Reader, out, stderr io.Writer) (int, error) {
+	data, err := dataOf(args)
 	if err != nil {
 		return 2, err
 	}
-	raw, err := read(set.Arg(0), in)
+	secret := ""
+	if command == "user" {
+		raw, err := io.ReadAll(io.LimitReader(in, 4096))
+		if err != nil {
+			return 1, fmt.Errorf("read the password: %w", err)
+		}
+		secret = firstLine(string(raw))
+	}
+	words := append([]string{command, secret}, args...)
+	if code, ok, err := server.Ask(ctx, data, words, out, stderr); ok {
+		return code, err
+	}
+	h, err := server.Open(ctx, data, options(stderr))
 	if err != nil {
 		return 1, err
 	}
-	copied, err := prepare.Display(lang, string(raw))
+	wd, err := os.Getwd()
 	if err != nil {
-		return 1, err
+		return 1, errors.Join(err, h.Close())
 	}
-	if *asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetEscapeHTML(false)
-		err = enc.Encode(copied)
-	} else {
-		_, err = io.WriteString(out, copied.Display)
-	}
-	if err != nil {
-		return 1, fmt.Errorf("write the copy: %w", err)
-	}
-	return 0, nil
+	code, err := console(ctx, h, wd, words, out, stderr)
+	return code, errors.Join(err, h.Close())
 }
 
-func read(name string, in io.Reader) ([]byte, error) {
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("text file: %w", err)
+// console runs a command on an open hub; server.Hub.Console calls it as well.
+func console(ctx context.Context, h *server.Hub, dir string, words []string, out, stderr io.Writer) (int, error) {
+	if len(words) < 2 {
+		return 2, errors.New("no command was given")
+	}
+	do, ok := through[words[0]]
+	if !ok {
+		return 2, fmt.Errorf("there is no command %q", words[0])
+	}
+	return do(ctx, &call{hub: h, dir: dir, args: words[2:], out: out, stderr: stderr, secret: words[1]})
+}
+
+// dataOf finds --data among arguments before they are parsed.
+func dataOf(args []string) (string, error) {
+	for n, a := range args {
+		for _, name := range []string{"--data", "-data"} {
+			if a == name && n+1 < len(args) {
+				return args[n+1], nil
+			}
+			if v, ok := cutFlag(a, name); ok {
+				return v, nil
+			}
 		}
-		defer f.Close()
-		in = f
 	}
-	// One byte more than is taken, so that a longer text is refused and not cut.
-	raw, err := io.ReadAll(io.LimitReader(in, playlist.MaxTextLen+1))
-	if err != nil {
-		return nil, fmt.Errorf("text file: %w", err)
+	if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+		return "", errors.New("see hub --help")
 	}
-	return raw, nil
+	return "", errors.New("give --data DIR, the hub's folder")
+}
+
+func cutFlag(arg, name string) (string, bool) {
+	if len(arg) > len(name) && arg[:len(name)+1] == name+"=" {
+		return arg[len(name)+1:], true
+	}
+	return "", false
 }

@@ -105,8 +105,14 @@ func New(o Options) (*Server, http.Handler) {
 
 var errNoSuchPath = problem(http.StatusNotFound, "not-found", "there is nothing at this address")
 
-// namer names schemas by their Go types.
+// namer names schemas by their Go types. Two are called alike in two packages.
 func namer(t reflect.Type, hint string) string {
+	switch t {
+	case reflect.TypeFor[desk.Version]():
+		return "StoredVersion"
+	case reflect.TypeFor[desk.Calendar]():
+		return "OwnedCalendar"
+	}
 	return strings.ReplaceAll(huma.DefaultSchemaNamer(t, hint), "PlaylistID", "ID")
 }
 

@@ -207,3 +207,11 @@ func indent(v any) ([]byte, error) {
 	out.WriteByte('\n')
 	return out.Bytes(), nil
 }
+
+// Classify returns the code and HTTP status of an error, for the pages.
+func Classify(err error) (code string, status int) {
+	if p, ok := errors.AsType[*Problem](explain(err)); ok {
+		return p.Code, p.Status
+	}
+	return "internal", http.StatusInternalServerError
+}

@@ -27,9 +27,9 @@ type Imported struct {
 
 // importRow is one row on its way in.
 type importRow struct {
-	kind central.Kind
-	id   playlist.ID
-	row  any
+	kind  central.Kind
+	id    playlist.ID
+	row   any
 	draft *playlist.Version // a version, which becomes a draft and nothing more
 	first bool              // only if it is not there: it comes once more, whole
 }
@@ -168,7 +168,9 @@ func sameContent(a, b playlist.Version) bool {
 // inOrder lists rows so that each comes after what it refers to.
 func inOrder(r playlist.Rows, owner playlist.ID) ([]importRow, error) {
 	var out []importRow
-	add := func(kind central.Kind, id playlist.ID, row any) { out = append(out, importRow{kind: kind, id: id, row: row}) }
+	add := func(kind central.Kind, id playlist.ID, row any) {
+		out = append(out, importRow{kind: kind, id: id, row: row})
+	}
 	own := func(id *playlist.ID) {
 		if *id == "" {
 			*id = owner

@@ -127,7 +127,8 @@ func (readOnly) AddEdition(context.Context, central.Edition, int) error  { retur
 var errReadOnly = errors.New("this is for looking only")
 
 // waiting describes a document in review; nil for an item that was never shown,
-// which is approved together with its first version.
+// which is approved together with its first version. A gate card has no version:
+// its words are the program's own.
 func (t *tx) waiting(doc central.Doc) (*Waiting, error) {
 	w := &Waiting{Kind: doc.Kind, ID: doc.ID, Rev: doc.Rev, Owner: doc.Owner}
 	subject := playlist.ID(fmt.Sprintf("%s/%s@%d", doc.Kind, doc.ID, doc.Rev))
@@ -138,12 +139,12 @@ func (t *tx) waiting(doc central.Doc) (*Waiting, error) {
 		subject = doc.ID
 		class, err = t.describeVersion(doc, w)
 	case central.Items:
-		shown, err := approvedRow(t.ctx, t, doc)
-		if err != nil || shown == nil {
-			return nil, err
-		}
 		row, err := central.Decode[playlist.Item](doc)
 		if err != nil {
+			return nil, err
+		}
+		shown, err := approvedRow(t.ctx, t, doc)
+		if err != nil || shown == nil && row.Kind != playlist.Fact {
 			return nil, err
 		}
 		w.Item, w.Title, w.Class = doc.ID, string(doc.ID), row.Class

@@ -231,9 +231,7 @@ func (v *View) Range(display playlist.ID, layer playlist.Layer, from, until time
 		default:
 			x.Gap, x.Playlist = true, v.Catalogue.DefaultOf(d, layer)
 		}
-		for _, id := range s.Beaten {
-			x.Overlaps = append(x.Overlaps, id)
-		}
+		x.Overlaps = s.Beaten
 		out = append(out, x)
 	}
 	return out, nil
@@ -283,9 +281,8 @@ func (v *View) Preflight(scope playlist.ID) (Preflight, error) {
 		row.Lacks = lacking(c, items, c.LanguagesOf(d.Place))
 		p.Displays = append(p.Displays, row)
 	}
-	for _, h := range v.Held {
-		p.Held = append(p.Held, h)
-	}
+	slices.SortFunc(p.Displays, func(a, b DisplayPreflight) int { return compare(a.Display, b.Display) })
+	p.Held = append(p.Held, v.Held...)
 	return p, nil
 }
 

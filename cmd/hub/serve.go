@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"cotmoc/hub/server"
+	"cotmoc/hub/server/desk"
+	"cotmoc/hub/server/rights"
+	"cotmoc/hub/server/seed"
+	"cotmoc/playlist"
+)
+
+// demo are the people of a hub that shows itself, at the places of its gates.
+var demo = []struct {
+	login, name string
+	place       playlist.ID
+	roles       []rights.Role
+}{
+	{"bo-quan-tri", "Quản trị Bộ", seed.Ministry, []rights.Role{rights.Administrator, rights.Auditor, rights.Technician}},
+	{"bo-bien-tap", "Biên tập Bộ", seed.Ministry, []rights.Role{rights.Author, rights.Translator}},
+	{"bo-duyet", "Duyệt Bộ", seed.Ministry, []rights.Role{rights.Reviewer}},
+	{"bo-cong-bo", "Công bố Bộ", seed.Ministry, []rights.Role{rights.Publisher, rights.EmergencyOfficer}},
+	{"ls-bien-tap", "Biên tập Lạng Sơn", "p-lang-son", []rights.Role{rights.Author, rights.Translator}},
+	{"ls-duyet", "Duyệt Lạng Sơn", "p-lang-son", []rights.Role{rights.Reviewer, rights.Publisher}},
+}
+
+func initHub(ctx context.Context, args []string, out, stderr io.Writer) (int, error) {
+	set, data := flags("init", stderr)
+	withPeople := set.Bool("demo", false, "add six people for trying it out")
+	rest, code, err := parse(set, args)
+	if err != nil {
+		return asked(code, err)
+	}
+	if *data == "" || len(rest) > 0 {
+		return 2, errors.New("give --data DIR, an empty or new folder")
+	}
+	if err := server.Init(ctx, *data, options(stderr)); err != nil {
+		return failed(err)
+	}
+	key, err := os.ReadFile(filepath.Join(*data, "keys", "audit.public"))
+	if err != nil {
+		return 1, err
+	}
+	fmt.Fprintf(out, "A hub was made in %s.\nKeep the audit's public key elsewhere as well: %s", *data, key)
+	if !*withPeople {
+		fmt.Fprintf(out, "Next: hub user add LOGIN --data %s --name NAME --role administrator\n", *data)
+		return 0, nil
+	}
+	return failed(addDemo(ctx, *data, out, stderr))
+}
+
+func addDemo(ctx context.Context, data string, out, stderr io.Writer) error {
+	h, err := server.Open(ctx, data, options(stderr))
+	if err != nil {
+		return err
+	}
+	pass := strings.ToLower(rand.Text()[:12])
+	for _, p := range demo {
+		if err = addPerson(ctx, h, desk.Account{Login: p.login, Name: p.name, Place: p.place}, pass, p.roles); err != nil {
+			break
+		}
+	}
+	if err := errors.Join(err, h.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "People of the demonstration, all with the password %s:\n", pass)
+	for _, p := range demo {
+		fmt.Fprintf(out, "  %-12s %s %v\n", p.login, p.name, p.roles)
+	}
+	return nil
+}
+
+var consoleCaller = desk.Caller{Account: desk.Console, Login: string(desk.Console), From: "console"}
+
+func addPerson(ctx context.Context, h *server.Hub, a desk.Account, pass string, roles []rights.Role) error {
+	made, err := h.Desk.AddAccount(ctx, consoleCaller, a, pass)
+	if err != nil {
+		return err
+	}
+	for _, r := range roles {
+		if _, err := h.Desk.AddGrant(ctx, consoleCaller, rights.Grant{Account: made.ID, Role: r, Place: made.Place}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
+	set, data := flags("serve", stderr)
+	listen := set.String("listen", "127.0.0.1:8080", "address and port")
+	cert := set.String("tls-cert", "", "certificate file; people and kiosks need TLS unless a proxy before the hub speaks it")
+	key := set.String("tls-key", "", "its private key")
+	rest, code, err := parse(set, args)
+	if err != nil {
+		return asked(code, err)
+	}
+	if *data == "" || len(rest) > 0 || (*cert == "") != (*key == "") {
+		return 2, errors.New("give --data DIR, and --tls-cert and --tls-key together or not at all")
+	}
+	o := options(stderr)
+	o.Secure = *cert != ""
+	h, err := server.Open(ctx, *data, o)
+	if err != nil {
+		return 1, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *listen)
+	if err != nil {
+		return 1, errors.Join(fmt.Errorf("listen: %w", err), h.Close())
+	}
+	o.Log.Info("The hub serves", "address", listener.Addr().String(), "tls", o.Secure)
+	if host, _, _ := net.SplitHostPort(listener.Addr().String()); !o.Secure && !net.ParseIP(host).IsLoopback() {
+		o.Log.Warn("The hub speaks no TLS: passwords are readable on the way unless a proxy before it does")
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return h.Serve(ctx, listener, *cert, *key) })
+	group.Go(func() error { return h.Console(ctx, console) })
+	return failed(errors.Join(group.Wait(), h.Close()))
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return strings.TrimRight(line, "\r")
+}
+
+func printJSON(out io.Writer, v any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", " ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}

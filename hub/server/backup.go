@@ -1,0 +1,289 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"cotmoc/hub/server/audit"
+	"cotmoc/hub/server/blob"
+	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/sqlite"
+	"cotmoc/internal/atomicfile"
+	"cotmoc/playlist"
+)
+
+// Manifest says what a backup holds. It is written last: a backup without one
+// is not whole.
+type Manifest struct {
+	At       time.Time `json:"at"`
+	Database string    `json:"database_sha256"`
+	Files    int       `json:"files"`
+	Bytes    int64     `json:"bytes"`
+}
+
+const manifestFile = "manifest.json"
+
+// Backup copies the hub into a folder: the database as of one instant, every
+// file that it names, the keys, the configuration. A folder that holds an older
+// backup of the same hub is brought up to date: files that are there already
+// are not copied again. It runs beside everything else.
+func (h *Hub) Backup(ctx context.Context, to string, progress func(done, total int)) (Manifest, error) {
+	m := Manifest{At: h.Desk.Now().UTC()}
+	if err := os.MkdirAll(filepath.Join(to, "keys"), 0o700); err != nil {
+		return m, fmt.Errorf("backup: %w", err)
+	}
+	fresh := filepath.Join(to, "hub.db.new")
+	if err := errors.Join(removeIfThere(fresh), removeIfThere(filepath.Join(to, manifestFile)), h.store.Backup(ctx, fresh)); err != nil {
+		return m, err
+	}
+	copied, err := sqlite.OpenReadOnly(ctx, fresh)
+	if err != nil {
+		return m, err
+	}
+	files, err := filesOf(ctx, copied)
+	if err := errors.Join(err, copied.Close()); err != nil {
+		return m, err
+	}
+	kept, err := blob.OpenFolder(filepath.Join(to, filesDir))
+	if err != nil {
+		return m, err
+	}
+	for n, f := range files {
+		if err := h.copyFile(ctx, f, blob.Checked{Store: kept}); err != nil {
+			return m, err
+		}
+		m.Files, m.Bytes = m.Files+1, m.Bytes+f.Bytes
+		if progress != nil {
+			progress(n+1, len(files))
+		}
+	}
+	for _, name := range []string{keyFile, publicKeyFile, checkpointFile, configFile} {
+		if err := copyIfThere(filepath.Join(h.Dir, name), filepath.Join(to, name)); err != nil {
+			return m, err
+		}
+	}
+	if err := atomicfile.Rename(fresh, filepath.Join(to, dbFile)); err != nil {
+		return m, err
+	}
+	if m.Database, err = hashFile(filepath.Join(to, dbFile)); err != nil {
+		return m, err
+	}
+	raw, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return m, fmt.Errorf("backup: %w", err)
+	}
+	return m, atomicfile.Write(filepath.Join(to, manifestFile), raw, 0o644)
+}
+
+func (h *Hub) copyFile(ctx context.Context, m playlist.Media, to blob.Store) error {
+	in, err := h.Desk.Files.Open(ctx, m.SHA256)
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	defer in.Close()
+	return to.Put(ctx, m, in)
+}
+
+// filesOf lists the files that a database names.
+func filesOf(ctx context.Context, s central.Store) ([]playlist.Media, error) {
+	var out []playlist.Media
+	err := s.Read(ctx, func(r central.Reader) error {
+		rows, err := central.All[playlist.Media](ctx, r, central.Query{Kind: central.Files})
+		out = rows
+		return err
+	})
+	return out, err
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("backup: %w", err)
+	}
+	return nil
+}
+
+func copyIfThere(from, to string) error {
+	raw, err := os.ReadFile(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	return atomicfile.Write(to, raw, 0o600)
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("hash %s: %w", path, err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("hash %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Restore makes a hub of a backup in an empty folder. Everything is verified on
+// the way: the database's hash, every file's, and the audit's chain.
+func Restore(ctx context.Context, from, dir string, progress func(done, total int)) (Manifest, error) {
+	var m Manifest
+	raw, err := os.ReadFile(filepath.Join(from, manifestFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, fmt.Errorf("%s holds no whole backup: its manifest is missing", from)
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("backup's manifest: %w", err)
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return m, fmt.Errorf("the folder %s is not empty", dir)
+	}
+	if sum, err := hashFile(filepath.Join(from, dbFile)); err != nil || sum != m.Database {
+		return m, errors.Join(err, errors.New("the backup's database is not what its manifest says"))
+	}
+	db, err := sqlite.OpenReadOnly(ctx, filepath.Join(from, dbFile))
+	if err != nil {
+		return m, err
+	}
+	files, err := filesOf(ctx, db)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return m, err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
+		return m, fmt.Errorf("restore: %w", err)
+	}
+	for _, name := range []string{keyFile, publicKeyFile, checkpointFile, configFile} {
+		if err := copyIfThere(filepath.Join(from, name), filepath.Join(dir, name)); err != nil {
+			return m, err
+		}
+	}
+	if err := restoreFiles(ctx, from, dir, files, progress); err != nil {
+		return m, err
+	}
+	// The database last: a folder without it is no hub, and can be begun anew.
+	if err := copyLarge(filepath.Join(from, dbFile), filepath.Join(dir, dbFile)); err != nil {
+		return m, err
+	}
+	_, err = VerifyAudit(ctx, dir, "", "")
+	return m, err
+}
+
+func restoreFiles(ctx context.Context, from, dir string, files []playlist.Media, progress func(done, total int)) error {
+	source, err := blob.OpenFolder(filepath.Join(from, filesDir))
+	if err != nil {
+		return err
+	}
+	to, err := blob.OpenFolder(filepath.Join(dir, filesDir))
+	if err != nil {
+		return err
+	}
+	for n, m := range files {
+		in, err := source.Open(ctx, m.SHA256)
+		if err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+		err = blob.Checked{Store: to}.Put(ctx, m, in)
+		if err := errors.Join(err, in.Close()); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+		if progress != nil {
+			progress(n+1, len(files))
+		}
+	}
+	return nil
+}
+
+func copyLarge(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	_, err = io.Copy(out, in)
+	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return atomicfile.Rename(to+".part", to)
+}
+
+// VerifyAudit checks the audit of a hub's folder, whether the hub runs or not.
+// keyPath and checkpoints name a public key and checkpoints that were kept
+// elsewhere; empty means the folder's own.
+func VerifyAudit(ctx context.Context, dir, keyPath, checkpoints string) (audit.Report, error) {
+	if keyPath == "" {
+		keyPath = filepath.Join(dir, publicKeyFile)
+	}
+	raw, err := os.ReadFile(keyPath)
+	if err != nil {
+		return audit.Report{}, fmt.Errorf("audit's public key: %w", err)
+	}
+	key, err := hex.DecodeString(strings.TrimSpace(string(raw)))
+	if err != nil || len(key) != ed25519.PublicKeySize {
+		return audit.Report{}, fmt.Errorf("audit's public key: %s is damaged", keyPath)
+	}
+	if checkpoints == "" {
+		checkpoints = filepath.Join(dir, checkpointFile)
+	}
+	outside, err := readCheckpoints(checkpoints)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	s, err := sqlite.OpenReadOnly(ctx, filepath.Join(dir, dbFile))
+	if err != nil {
+		return audit.Report{}, err
+	}
+	defer s.Close()
+	var report audit.Report
+	err = s.Read(ctx, func(r central.Reader) (err error) {
+		report, err = audit.Verify(ctx, r, key, outside)
+		return err
+	})
+	return report, err
+}
+
+// readCheckpoints reads a checkpoint file. A last line that a power cut broke is
+// left out.
+func readCheckpoints(path string) ([]central.Checkpoint, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint file: %w", err)
+	}
+	defer f.Close()
+	var whole []byte
+	lines := bufio.NewReader(f)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("checkpoint file: %w", err)
+		}
+		whole = append(whole, line...)
+	}
+	return audit.ParseCheckpoints(whole)
+}

@@ -1,0 +1,239 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cotmoc/hub/server/api"
+	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/desk"
+	"cotmoc/hub/server/workflow"
+	"cotmoc/playlist"
+)
+
+func (p *pages) queue(w http.ResponseWriter, r *http.Request, v *view) error {
+	rows, err := p.Desk.Queue(r.Context(), v.by)
+	if err != nil {
+		return err
+	}
+	v.Title, v.Here, v.Data = v.T("review"), "review", rows
+	p.show(w, v, http.StatusOK, "queue")
+	return nil
+}
+
+// shownFile is a file as a reviewer sees it.
+type shownFile struct {
+	Show, Address, Poster, Name string
+}
+
+type pair struct{ Name, Value string }
+
+type oneData struct {
+	Waiting desk.Waiting
+	Authors []string
+	Version *desk.Version
+	Files   []shownFile
+	Rows    []pair // of an item or gate fact
+	Diff    *desk.Comparison
+	Remarks desk.Remarks
+	Reasons []workflow.Reason
+}
+
+func (p *pages) one(w http.ResponseWriter, r *http.Request, v *view) error {
+	kind, id := central.Kind(r.PathValue("kind")), playlist.ID(r.PathValue("id"))
+	queue, err := p.Desk.Queue(r.Context(), v.by)
+	if err != nil {
+		return err
+	}
+	d := oneData{Reasons: workflow.Reasons}
+	at := slices.IndexFunc(queue, func(q desk.Waiting) bool { return q.Kind == kind && q.ID == id })
+	if at >= 0 {
+		d.Waiting = queue[at]
+	}
+	switch kind {
+	case central.Versions:
+		err = p.version(v, id, &d)
+	case central.Items, central.Facts:
+		err = p.object(v, kind, id, &d)
+	default:
+		err = central.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	for _, a := range d.Waiting.Authors {
+		d.Authors = append(d.Authors, v.Who(a))
+	}
+	v.Title, v.Here, v.Data = d.Waiting.Title, "review", d
+	p.show(w, v, http.StatusOK, "one")
+	return nil
+}
+
+func (p *pages) version(v *view, id playlist.ID, d *oneData) error {
+	doc, version, err := p.Desk.Version(v.ctx, v.by, id)
+	if err != nil {
+		return err
+	}
+	diff, err := p.Desk.Diff(v.ctx, v.by, id)
+	if err != nil {
+		return err
+	}
+	if d.Remarks, err = p.Desk.Remarks(v.ctx, v.by, id); err != nil {
+		return err
+	}
+	d.Version, d.Diff = &version, &diff
+	if d.Waiting.ID == "" { // it does not wait any more, or not for this person
+		d.Waiting = desk.Waiting{Kind: central.Versions, ID: id, Rev: doc.Rev, Owner: doc.Owner, Language: version.Language, Title: version.Title, Authors: version.Authors}
+	}
+	for _, h := range version.Files() {
+		f, err := p.Desk.File(v.ctx, h)
+		if err != nil {
+			return err
+		}
+		d.Files = append(d.Files, shown(f)...)
+	}
+	return nil
+}
+
+// shown is what a reviewer sees of a file: what the screens will show.
+func shown(f desk.File) []shownFile {
+	address := func(h playlist.Hash) string { return api.Prefix + "/files/" + string(h) }
+	if len(f.Pages) > 0 {
+		var out []shownFile
+		for n, h := range f.Pages {
+			out = append(out, shownFile{Show: "picture", Address: address(h), Name: fmt.Sprintf("%s %d", f.Name, n+1)})
+		}
+		return out
+	}
+	s := shownFile{Address: address(f.SHA256), Name: f.Name}
+	kind, _, _ := strings.Cut(f.Type, "/")
+	switch kind {
+	case "image":
+		s.Show = "picture"
+	case "video":
+		s.Show = "video"
+		if h := f.Renditions["720p"]; h != "" {
+			s.Address = address(h)
+		}
+		if h := f.Renditions["poster"]; h != "" {
+			s.Poster = address(h)
+		}
+	case "audio":
+		s.Show = "sound"
+		if h := f.Renditions["sound"]; h != "" {
+			s.Address = address(h)
+		}
+	}
+	return []shownFile{s}
+}
+
+func (p *pages) object(v *view, kind central.Kind, id playlist.ID, d *oneData) error {
+	doc, err := p.Desk.Get(v.ctx, kind, id)
+	if err != nil {
+		return err
+	}
+	if d.Waiting.ID == "" {
+		d.Waiting = desk.Waiting{Kind: kind, ID: id, Rev: doc.Rev, Owner: doc.Owner, Title: string(id)}
+	}
+	add := func(name, value string) {
+		if value != "" {
+			d.Rows = append(d.Rows, pair{v.T("row-" + name), value})
+		}
+	}
+	if kind == central.Facts {
+		f, err := central.Decode[playlist.GateFact](doc)
+		if err != nil {
+			return err
+		}
+		add("gate", v.Place(f.Gate))
+		add("kind", string(f.Kind))
+		for _, l := range []playlist.Language{"vi", "en", "zh-Hans", "lo", "km"} {
+			if f.Value[l] != "" {
+				d.Rows = append(d.Rows, pair{v.T("row-value") + ", " + v.Language(l), f.Value[l]})
+			}
+		}
+		for _, h := range f.Hours {
+			for _, day := range h.Weekly {
+				add("hours", fmt.Sprintf("%s (%s): %s–%s", h.Side, h.Zone, day.Open, day.Close))
+			}
+		}
+		add("source", f.Source)
+		add("valid", span(v, f.ValidFrom, f.ValidUntil))
+		return nil
+	}
+	i, err := central.Decode[playlist.Item](doc)
+	if err != nil {
+		return err
+	}
+	add("item", string(i.ID))
+	add("kind", string(i.Kind))
+	add("class", v.Class(i.Class))
+	add("audience", string(i.Audience))
+	add("source", i.Source)
+	add("licence", i.Licence)
+	add("url", i.PublicURL)
+	add("valid", span(v, i.ValidFrom, i.ValidUntil))
+	return nil
+}
+
+func span(v *view, from, until *time.Time) string {
+	text := ""
+	if from != nil {
+		text = v.Time(*from) + " "
+	}
+	if until != nil {
+		text += "→ " + v.Time(*until)
+	}
+	return text
+}
+
+// revisionOf reads which revision a form was made for.
+func revisionOf(r *http.Request) (int64, error) {
+	rev, err := strconv.ParseInt(r.PostFormValue("rev"), 10, 64)
+	if err != nil {
+		return 0, &playlist.Error{Code: playlist.CodeInvalid, Where: "form", Detail: "the revision is missing"}
+	}
+	return rev, nil
+}
+
+func (p *pages) approve(w http.ResponseWriter, r *http.Request, v *view) error {
+	rev, err := revisionOf(r)
+	if err != nil {
+		return err
+	}
+	kind, id := central.Kind(r.PathValue("kind")), playlist.ID(r.PathValue("id"))
+	var verdict desk.Verdict
+	if kind == central.Versions {
+		verdict, err = p.Desk.Approve(r.Context(), v.by, id, rev)
+	} else {
+		verdict, err = p.Desk.ApproveObject(r.Context(), v.by, kind, id, rev)
+	}
+	if err != nil {
+		return err
+	}
+	done := "approved"
+	if len(verdict.Needed) > 0 {
+		done = "approved-more"
+	}
+	http.Redirect(w, r, "/review?done="+done, http.StatusSeeOther)
+	return nil
+}
+
+func (p *pages) reject(w http.ResponseWriter, r *http.Request, v *view) error {
+	rev, err := revisionOf(r)
+	if err != nil {
+		return err
+	}
+	if central.Kind(r.PathValue("kind")) != central.Versions {
+		return central.ErrNotFound
+	}
+	if _, err = p.Desk.Reject(r.Context(), v.by, playlist.ID(r.PathValue("id")), rev, workflow.Reason(r.PostFormValue("reason")), r.PostFormValue("note")); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/review?done=rejected", http.StatusSeeOther)
+	return nil
+}

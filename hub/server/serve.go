@@ -1,0 +1,232 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/desk"
+	"cotmoc/playlist"
+)
+
+// Limits of connections. An upload's piece may take long; its bytes may not stop.
+const (
+	headerTime = 10 * time.Second
+	idleTime   = 2 * time.Minute
+	goodbye    = 15 * time.Second // for requests that are under way at the end
+)
+
+// Server makes an HTTP server with the hub's limits.
+func (h *Hub) Server(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
+}
+
+// Serve answers requests and does the hub's other work until ctx ends.
+func (h *Hub) Serve(ctx context.Context, listener net.Listener, tlsCert, tlsKey string) error {
+	group, ctx := errgroup.WithContext(ctx)
+	srv := h.Server(h.Handler)
+	group.Go(func() error {
+		var err error
+		if tlsCert != "" {
+			err = srv.ServeTLS(listener, tlsCert, tlsKey)
+		} else {
+			err = srv.Serve(listener)
+		}
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("serve: %w", err)
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+		if err := srv.Shutdown(last); err != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	group.Go(func() error { return h.Worker.Serve(ctx) })
+	group.Go(func() error { return h.keep(ctx) })
+	return group.Wait()
+}
+
+// keep does what must be done now and then.
+func (h *Hub) keep(ctx context.Context) error {
+	every := func(d time.Duration) *time.Ticker { return time.NewTicker(d) }
+	minute, hour := every(time.Minute), every(time.Hour)
+	defer minute.Stop()
+	defer hour.Stop()
+	h.tidy(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-minute.C:
+			h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
+			_, err := h.Desk.WriteEditions(ctx, h.Public)
+			h.report(ctx, "Edition's files were not written", err)
+		case <-hour.C:
+			h.tidy(ctx)
+		}
+	}
+}
+
+// tidy removes what ended, and finishes what a power cut interrupted.
+func (h *Hub) tidy(ctx context.Context) {
+	_, err := h.Desk.Expire(ctx)
+	h.report(ctx, "Expiry failed", err)
+	ended, err := h.Desk.Sweep(ctx)
+	h.report(ctx, "Sweep failed", err)
+	h.report(ctx, "Ended uploads were not removed", h.API.RemoveUploads(ctx, ended))
+	_, err = h.Desk.WriteEditions(ctx, h.Public)
+	h.report(ctx, "Edition's files were not written", err)
+	h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
+}
+
+func (h *Hub) report(ctx context.Context, what string, err error) {
+	if err != nil && ctx.Err() == nil {
+		h.Log.Error(what, "error", err)
+	}
+}
+
+// static serves the published folder. Everything in it is immutable but
+// newest.json, and nothing is listed.
+func static(dir string) http.Handler {
+	files := http.FileServerFS(noFolders{http.Dir(dir)})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Content-Type", "application/octet-stream")
+		if filepath.Base(r.URL.Path) == "newest.json" {
+			w.Header().Set("Cache-Control", "no-cache")
+			w.Header().Set("Content-Type", "application/json")
+		} else {
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+			w.Header().Set("ETag", `"`+filepath.ToSlash(r.URL.Path)+`"`)
+		}
+		files.ServeHTTP(w, r)
+	})
+}
+
+// noFolders opens files only.
+type noFolders struct{ dir http.Dir }
+
+func (n noFolders) Open(name string) (fs.File, error) {
+	f, err := n.dir.Open("/" + name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		return nil, errors.Join(fs.ErrNotExist, err, f.Close())
+	}
+	return f, nil
+}
+
+// Health is what /healthz says.
+type Health struct {
+	Status   string `json:"status"` // ok, or what is wrong
+	FreeMB   int64  `json:"free_mb"`
+	DeadJobs int    `json:"dead_jobs"`
+}
+
+// minFree is the room below which a hub calls itself ill, in MB.
+const minFree = 500
+
+// Health looks at the hub.
+func (h *Hub) Health(ctx context.Context) (Health, bool) {
+	out := Health{Status: "ok"}
+	var room unix.Statfs_t
+	if err := unix.Statfs(h.Dir, &room); err == nil {
+		out.FreeMB = int64(room.Bavail) * room.Bsize >> 20
+	}
+	err := h.store.Read(ctx, func(r central.Reader) (err error) {
+		out.DeadJobs, err = r.Count(ctx, central.Query{Kind: central.Jobs, States: []string{desk.JobDead}})
+		return err
+	})
+	switch {
+	case err != nil:
+		out.Status = "the database does not answer"
+	case out.FreeMB < minFree:
+		out.Status = "the disk is nearly full"
+	}
+	return out, out.Status == "ok"
+}
+
+func (h *Hub) healthz(w http.ResponseWriter, r *http.Request) {
+	health, well := h.Health(r.Context())
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if !well {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(health)
+}
+
+// Status is what `hub status` says.
+type Status struct {
+	Health   Health         `json:"health"`
+	Editions []EditionLine  `json:"editions"`
+	Counts   map[string]int `json:"counts"`
+	Audit    int64          `json:"audit_rows"`
+}
+
+// EditionLine is a scope's newest edition.
+type EditionLine struct {
+	Scope  playlist.ID `json:"scope"`
+	Name   string      `json:"name"`
+	Number int64       `json:"number"`
+	At     time.Time   `json:"at"`
+}
+
+// Status looks at everything worth a glance.
+func (h *Hub) Status(ctx context.Context) (Status, error) {
+	out := Status{Counts: map[string]int{}, Editions: []EditionLine{}}
+	out.Health, _ = h.Health(ctx)
+	scopes, err := h.Desk.Scopes(ctx)
+	if err != nil {
+		return out, err
+	}
+	err = h.store.Read(ctx, func(r central.Reader) error {
+		for _, k := range []central.Kind{central.Places, central.Displays, central.Items, central.Versions, central.Playlists, central.Schedules, central.Accounts, central.Files} {
+			n, err := r.Count(ctx, central.Query{Kind: k})
+			if err != nil {
+				return err
+			}
+			out.Counts[string(k)] = n
+		}
+		for _, s := range []string{string(playlist.InReview), string(playlist.Approved)} {
+			n, err := r.Count(ctx, central.Query{Kind: central.Versions, States: []string{s}})
+			if err != nil {
+				return err
+			}
+			out.Counts["version "+s] = n
+		}
+		head, err := r.AuditHead(ctx)
+		if err != nil {
+			return err
+		}
+		out.Audit = head.Seq
+		for _, s := range scopes {
+			newest, err := r.Editions(ctx, s.ID, 1)
+			if err != nil {
+				return err
+			}
+			if len(newest) == 1 {
+				name, _ := s.Names.In(playlist.Vietnamese, nil)
+				out.Editions = append(out.Editions, EditionLine{s.ID, name, newest[0].Number, newest[0].At})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
