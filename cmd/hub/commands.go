@@ -218,7 +218,7 @@ func finishJobs(ctx context.Context, c *call) error {
 
 func publishScopes(ctx context.Context, c *call) (int, error) {
 	set, _ := flags("publish", c.stderr)
-	scope := set.String("scope", "", "the ministry or a province; without it all of them, the ministry first")
+	scope := set.String("scope", "", "the ministry or a province; without it all of them together")
 	as := set.String("as", "", "account that publishes; without it the console")
 	force := set.Bool("force", false, "publish although a display may not keep all of it")
 	asJSON := set.Bool("json", false, "print JSON")
@@ -239,13 +239,9 @@ func publishScopes(ctx context.Context, c *call) (int, error) {
 			return failed(err)
 		}
 	}
-	var all []desk.Publication
-	for _, s := range scopes {
-		p, err := c.hub.Desk.Publish(ctx, by, s, *force)
-		if err != nil {
-			return failed(fmt.Errorf("%s: %w", s, err))
-		}
-		all = append(all, p)
+	all, err := c.hub.Desk.Publish(ctx, by, scopes, *force)
+	if err != nil {
+		return failed(err)
 	}
 	if _, err := c.hub.Desk.WriteEditions(ctx, c.hub.Public); err != nil {
 		return failed(err)
@@ -270,27 +266,14 @@ func printPublication(out io.Writer, p desk.Publication) {
 	}
 }
 
-// everyScope lists the ministry first, because what it publishes names the
-// provinces; a province that owns nothing but places is published as well.
+// everyScope lists the ministry and the provinces.
 func everyScope(ctx context.Context, h *server.Hub) ([]playlist.ID, error) {
 	places, err := h.Desk.Scopes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(places, func(a, b playlist.Place) int {
-		switch {
-		case a.Kind == playlist.Ministry && b.Kind != playlist.Ministry:
-			return -1
-		case b.Kind == playlist.Ministry && a.Kind != playlist.Ministry:
-			return 1
-		}
-		return 0
-	})
 	var out []playlist.ID
 	for _, p := range places {
 		out = append(out, p.ID)
 	}
-	return out, nil
+	return out, err
 }
 
 func status(ctx context.Context, c *call) (int, error) {

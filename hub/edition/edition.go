@@ -102,15 +102,17 @@ func Catalogue(rows []feed.Row) (playlist.Rows, error) {
 
 // Pack compresses a JSON value. The same value gives the same bytes.
 func Pack(v any) ([]byte, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
+	var raw bytes.Buffer
+	plain := json.NewEncoder(&raw)
+	plain.SetEscapeHTML(false) // or a row would come out as other bytes than went in
+	if err := plain.Encode(v); err != nil {
 		return nil, fmt.Errorf("pack: %w", err)
 	}
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
 	if err != nil {
 		return nil, fmt.Errorf("pack: %w", err)
 	}
-	return enc.EncodeAll(raw, nil), enc.Close()
+	return enc.EncodeAll(raw.Bytes(), nil), enc.Close()
 }
 
 // Unpack reads what Pack wrote into v. More than MaxSnapshot bytes are refused,

@@ -50,6 +50,7 @@ func TestRoundTrip(t *testing.T) {
 	for n := range want.Mandatory {
 		want.Mandatory[n], _ = playlist.NewMandatory(want.Mandatory[n])
 	}
+	want.Items[0].Source = "<Báo> & \u2028 \"đài\" 😀"
 	rows, err := Rows(want)
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +66,9 @@ func TestRoundTrip(t *testing.T) {
 	var back []feed.Row
 	if err := Unpack(packed, &back); err != nil {
 		t.Fatal(err)
+	}
+	if feed.Sum(back) != feed.Sum(rows) {
+		t.Error("rows came back as other bytes")
 	}
 	got, err := Catalogue(back)
 	if err != nil {

@@ -119,9 +119,10 @@ func namer(t reflect.Type, hint string) string {
 type callerKey struct{}
 
 type signedIn struct {
-	caller desk.Caller
-	token  string
-	err    error
+	caller  desk.Caller
+	token   string
+	err     error
+	english bool // problems are titled so
 }
 
 // around is what every request passes: limits, who asks, and the key that makes
@@ -138,7 +139,7 @@ func (s *Server) around(next http.Handler) http.Handler {
 		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "private, no-cache")
-		in := signedIn{err: desk.ErrSession}
+		in := signedIn{err: desk.ErrSession, english: English(r.Header.Get("Accept-Language"))}
 		if in.token = Token(r); in.token != "" {
 			in.caller, in.err = s.Desk.Caller(r.Context(), in.token)
 		}
@@ -226,11 +227,11 @@ func add[I, O any](s *Server, op huma.Operation, f func(ctx context.Context, by 
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		by, err := caller(ctx)
 		if err != nil {
-			return nil, explain(err)
+			return nil, explainIn(ctx, err)
 		}
 		out, err := f(ctx, by, in)
 		if err != nil {
-			err = explain(err)
+			err = explainIn(ctx, err)
 			if p, ok := errors.AsType[*Problem](err); ok && p.Status >= 500 {
 				s.Log.Error("Request failed", "path", op.Path, "error", p.cause)
 			}

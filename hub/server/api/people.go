@@ -36,7 +36,7 @@ func (s *Server) session() {
 		by, _ := caller(ctx)
 		t, err := s.Desk.SignIn(ctx, in.Body.Login, in.Body.Password, in.Body.Code, by.From)
 		if err != nil {
-			return nil, explain(err)
+			return nil, explainIn(ctx, err)
 		}
 		return &struct{ Body token }{token{t}}, nil
 	})

@@ -65,21 +65,21 @@ func (s *Server) planning() {
 	type publishInput struct {
 		Key  string `header:"Idempotency-Key" maxLength:"255"`
 		Body struct {
-			Scope playlist.ID `json:"scope"`
-			Force bool        `json:"force,omitempty" doc:"publish although a display may not keep all of it"`
+			Scopes []playlist.ID `json:"scopes" minItems:"1" maxItems:"100" doc:"the ministry, provinces; those that name something of each other together"`
+			Force  bool          `json:"force,omitempty" doc:"publish although a display may not keep all of it"`
 		}
 	}
-	add(s, op(http.MethodPost, "/publications", "publish", "Make the next edition of a scope"),
-		func(ctx context.Context, by desk.Caller, in *publishInput) (*struct{ Body desk.Publication }, error) {
-			p, err := s.Desk.Publish(ctx, by, in.Body.Scope, in.Body.Force)
+	add(s, op(http.MethodPost, "/publications", "publish", "Make the next editions of scopes, all or none"),
+		func(ctx context.Context, by desk.Caller, in *publishInput) (*struct{ Body []desk.Publication }, error) {
+			p, err := s.Desk.Publish(ctx, by, in.Body.Scopes, in.Body.Force)
 			if err == nil {
 				// What is published is durable; its files are written now, and if
 				// that fails, again and again by the keeper.
 				if _, err := s.Desk.WriteEditions(context.WithoutCancel(ctx), s.Public); err != nil {
-					s.Log.Error("Edition's files were not written", "scope", p.Scope, "number", p.Number, "error", err)
+					s.Log.Error("Edition's files were not written", "error", err)
 				}
 			}
-			return &struct{ Body desk.Publication }{p}, err
+			return &struct{ Body []desk.Publication }{p}, err
 		})
 }
 

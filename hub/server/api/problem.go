@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -99,8 +100,21 @@ func English(acceptLanguage string) bool {
 // ErrFile is wrapped by the reason for which a file is not taken in.
 var ErrFile = errors.New("the file is not taken")
 
+// explainIn is explain with its title in the language of the request.
+func explainIn(ctx context.Context, err error) error {
+	err = explain(err)
+	if p, ok := err.(*Problem); ok {
+		in, _ := ctx.Value(callerKey{}).(signedIn)
+		p.Title = Title(p.Code, in.english)
+	}
+	return err
+}
+
 // explain turns an error of the desk into a problem.
 func explain(err error) error {
+	if _, ok := errors.AsType[huma.HeadersError](err); ok {
+		return err // 304, with its ETag
+	}
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}

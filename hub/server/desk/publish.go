@@ -43,47 +43,72 @@ func (d *Desk) Scopes(ctx context.Context) ([]playlist.Place, error) {
 	return out, err
 }
 
-// Publish makes a scope's next edition of all that is approved in it. The
-// edition is committed before any file is written: WriteEditions writes those,
-// now or after a power cut.
-func (d *Desk) Publish(ctx context.Context, by Caller, scope playlist.ID, force bool) (Publication, error) {
-	return do(ctx, d, by, "publish", func(t *tx) (Publication, error) {
-		t.about("edition", "", scope)
-		p := Publication{Scope: scope}
-		place, ok := t.tree.Places[scope]
-		if !ok || place.Kind != playlist.Ministry && place.Kind != playlist.Province {
-			return p, &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: fmt.Sprintf("%q is neither the ministry nor a province", scope)}
+// Publish makes the next editions of scopes, of all that is approved in them, in
+// one transaction: what one names of another appears together. The editions are
+// committed before any file is written: WriteEditions writes those, now or after
+// a power cut.
+func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, force bool) ([]Publication, error) {
+	return do(ctx, d, by, "publish", func(t *tx) ([]Publication, error) {
+		if len(scopes) == 0 || len(scopes) > 100 {
+			return nil, &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: "name 1 to 100 scopes"}
 		}
-		if err := t.need(rights.Publish, scope); err != nil {
-			return p, err
+		gatheredOf := map[playlist.ID]gathered{}
+		for _, scope := range scopes {
+			t.about("edition", "", scope)
+			place, ok := t.tree.Places[scope]
+			if !ok || place.Kind != playlist.Ministry && place.Kind != playlist.Province {
+				return nil, &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: fmt.Sprintf("%q is neither the ministry nor a province", scope)}
+			}
+			if err := t.need(rights.Publish, scope); err != nil {
+				return nil, err
+			}
+			g, err := gather(ctx, t, t.tree, scope, true)
+			if err != nil {
+				return nil, err
+			}
+			g.rows.Notices = slices.DeleteFunc(g.rows.Notices, func(n playlist.Notice) bool { return !n.Ends.After(t.now) })
+			gatheredOf[scope] = g
 		}
-		g, err := gather(ctx, t, t.tree, scope, true)
-		if err != nil {
-			return p, err
+		if err := t.whole(gatheredOf, force); err != nil {
+			return nil, err
 		}
-		p.Held = g.held
-		slices.SortFunc(g.rows.Notices, func(a, b playlist.Notice) int { return compare(a.ID, b.ID) })
-		g.rows.Notices = slices.DeleteFunc(g.rows.Notices, func(n playlist.Notice) bool { return !n.Ends.After(t.now) })
-		if err := t.whole(scope, g.rows, force); err != nil {
-			return p, err
+		var out []Publication
+		said := map[string]any{}
+		for _, scope := range scopes {
+			p, err := t.publishOne(scope, gatheredOf[scope])
+			if err != nil {
+				return nil, err
+			}
+			said[string(scope)] = map[string]any{"number": p.Number, "unchanged": p.Unchanged, "versions": len(p.Published)}
+			out = append(out, p)
 		}
-		rows, err := edition.Rows(g.rows)
-		if err != nil {
-			return p, err
-		}
-		if p.Published, err = t.goLive(scope, g.rows); err != nil {
-			return p, err
-		}
-		return t.addEdition(p, rows, g.withdrawn)
+		t.about("edition", "", scopes[0])
+		return out, t.detail(said)
 	})
 }
 
-// whole checks the union of this scope's new rows and what the others have
+func (t *tx) publishOne(scope playlist.ID, g gathered) (Publication, error) {
+	p := Publication{Scope: scope, Held: g.held}
+	rows, err := edition.Rows(g.rows)
+	if err != nil {
+		return p, err
+	}
+	if p.Published, err = t.goLive(scope, g.rows); err != nil {
+		return p, err
+	}
+	return t.addEdition(p, rows, g.withdrawn)
+}
+
+// whole checks the union of the new rows and of what the other scopes have
 // published: that is what a kiosk will hold.
-func (t *tx) whole(scope playlist.ID, rows playlist.Rows, force bool) error {
-	all := rows
+func (t *tx) whole(fresh map[playlist.ID]gathered, force bool) error {
+	all := playlist.Rows{Format: playlist.Format}
 	for _, p := range t.tree.Places {
-		if p.ID == scope || p.Kind != playlist.Ministry && p.Kind != playlist.Province {
+		if p.Kind != playlist.Ministry && p.Kind != playlist.Province {
+			continue
+		}
+		if g, ok := fresh[p.ID]; ok {
+			all = join(all, g.rows)
 			continue
 		}
 		others, err := publishedRows(t.ctx, t, p.ID)
@@ -97,7 +122,7 @@ func (t *tx) whole(scope playlist.ID, rows playlist.Rows, force bool) error {
 	}
 	c, err := playlist.NewCatalogue(all)
 	if err != nil {
-		return &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: "the edition would not be whole: " + err.Error()}
+		return &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: "the edition would not be whole; what it names of another scope must be published with it or before: " + err.Error()}
 	}
 	if force {
 		return nil
@@ -213,10 +238,6 @@ func (t *tx) addEdition(p Publication, rows []feed.Row, withdrawn []string) (Pub
 		return p, err
 	}
 	p.Number, p.Rows, p.Withdrawn = e.Number, len(rows), len(withdrawn)
-	t.about("edition", playlist.ID(fmt.Sprintf("%s/%d", p.Scope, p.Number)), p.Scope)
-	if err := t.detail(map[string]any{"versions": len(p.Published), "rows": p.Rows, "catalogue": built.Head.Catalogue}); err != nil {
-		return p, err
-	}
 	return p, t.AddEdition(t.ctx, central.Edition{Scope: p.Scope, Number: p.Number, Head: built.HeadRaw, Snapshot: built.Snapshot, At: t.now, By: t.by.Account}, publish.Kept)
 }
 

@@ -16,6 +16,7 @@ import (
 	"cotmoc/hub/feed"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/publish"
+	"cotmoc/hub/server/rights"
 	"cotmoc/internal/step"
 	"cotmoc/playlist"
 )
@@ -41,11 +42,11 @@ func TestPublish(t *testing.T) {
 	w.planned()
 	w.item("i2", "bulletin")
 	w.put(w.publisher, central.Playlists, "p1", playlist.Playlist{ID: "p1", Owner: "ls", Entries: []playlist.Entry{{Item: "i1"}, {Item: "i2"}}})
-	_, err := w.Publish(t.Context(), w.editor, "ls", false)
+	_, err := w.Publish(t.Context(), w.editor, []playlist.ID{"ls"}, false)
 	w.refused("an author publishes", err)
-	_, err = w.Publish(t.Context(), w.publisher, "vn", false)
+	_, err = w.Publish(t.Context(), w.publisher, []playlist.ID{"vn"}, false)
 	w.refused("the province publishes for the ministry", err)
-	_, err = w.Publish(t.Context(), w.ministry, "dd", false)
+	_, err = w.Publish(t.Context(), w.ministry, []playlist.ID{"dd"}, false)
 	w.code("a commune has no edition", err, playlist.CodeInvalid)
 	p := w.publish("ls")
 	if p.Number != 1 || len(p.Published) != 1 || len(p.Held) != 1 || !strings.Contains(p.Held[0].Why, "i2") {
@@ -69,7 +70,7 @@ func TestPublishRefusesWhatWouldNotFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.put(w.publisher, central.Mandatory, "m1", playlist.Mandatory{ID: "m1", Owner: "ls", Item: "i3", Every: playlist.Duration(time.Hour)})
-	_, err := w.Publish(t.Context(), w.publisher, "ls", false)
+	_, err := w.Publish(t.Context(), w.publisher, []playlist.ID{"ls"}, false)
 	w.code("more than a display may keep", err, playlist.CodeRefused)
 	if w.state(id) != playlist.Approved {
 		t.Errorf("a publication that was refused left the version %s", w.state(id))
@@ -85,8 +86,32 @@ func TestPublishRefusesWhatWouldNotFit(t *testing.T) {
 	if l := pre.Displays[0].Lacks; len(l) != 1 || l[0].Language != "zh-Hans" || l[0].Items != 2 {
 		t.Errorf("%+v", l)
 	}
-	if p, err := w.Publish(t.Context(), w.publisher, "ls", true); err != nil || p.Number != 1 {
+	if p, err := w.Publish(t.Context(), w.publisher, []playlist.ID{"ls"}, true); err != nil || p[0].Number != 1 {
 		t.Errorf("by force: %+v %v", p, err)
+	}
+}
+
+// What two scopes name of each other is published together, or not at all.
+func TestScopesTogether(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	w.put(w.console, central.Places, "tn", playlist.Place{ID: "tn", Parent: "vn", Kind: playlist.Province, Names: playlist.Names{"vi": "Tây Ninh"}})
+	w.put(w.console, central.Places, "mb", playlist.Place{ID: "mb", Parent: "tn", Kind: playlist.Gate, Names: playlist.Names{"vi": "Mộc Bài"}})
+	author := w.person("author", "vn", rights.Author)
+	doc := w.put(author, central.Items, "card", playlist.Item{ID: "card", Owner: "vn", Kind: playlist.Fact, Gate: "mb", Class: "bulletin"})
+	if q, err := w.Queue(ctx, w.ministry); err != nil || len(q) != 1 || !q[0].Mine {
+		t.Errorf("a gate card does not wait for its review: %+v %v", q, err)
+	}
+	if _, err := w.ApproveObject(ctx, w.ministry, central.Items, "card", doc.Rev); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Publish(ctx, w.ministry, []playlist.ID{"vn"}, false)
+	w.code("a gate that its province has not published", err, playlist.CodeInvalid)
+	_, err = w.Publish(ctx, w.publisher, []playlist.ID{"ls", "tn"}, false)
+	w.refused("one of two scopes is not the publisher's", err)
+	got, err := w.Publish(ctx, w.ministry, []playlist.ID{"vn", "tn"}, false)
+	if err != nil || len(got) != 2 || got[0].Number != 2 || got[1].Number != 1 {
+		t.Errorf("%+v %v", got, err)
 	}
 }
 
@@ -115,7 +140,7 @@ func TestWriteEditionsCutAnywhere(t *testing.T) {
 	w.planned()
 	w.publish("ls")
 	w.now = w.now.Add(time.Hour)
-	w.put(w.publisher, central.Playlists, "p2", playlist.Playlist{ID: "p2", Owner: "ls", Names: playlist.Names{"vi": "hai"}})
+	w.put(w.publisher, central.Playlists, "p2", playlist.Playlist{ID: "p2", Owner: "ls", Names: playlist.Names{"vi": "hai <&> ba"}})
 	w.publish("ls")
 	defer step.Hook(func(string) {})
 	want := map[string]string{}

@@ -196,11 +196,11 @@ func (w *world) submit(by Caller, id playlist.ID) {
 
 func (w *world) publish(scope playlist.ID) Publication {
 	w.t.Helper()
-	p, err := w.Publish(w.t.Context(), w.console, scope, false)
+	p, err := w.Publish(w.t.Context(), w.console, []playlist.ID{scope}, false)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return p
+	return p[0]
 }
 
 // refused checks that an act was refused and that the audit says so.
