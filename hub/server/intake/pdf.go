@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,9 @@ import (
 
 	"github.com/klippa-app/go-pdfium/requests"
 	"github.com/klippa-app/go-pdfium/webassembly"
+	"github.com/tetratelabs/wazero"
+	wasm "github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/text/unicode/norm"
 
 	"cotmoc/hub/server/desk"
@@ -59,7 +63,13 @@ func render(path, dir string, result *pdfResult) error {
 	if err != nil {
 		return fmt.Errorf("read the PDF: %w", err)
 	}
-	pool, err := webassembly.Init(webassembly.Config{MinIdle: 1, MaxIdle: 1, MaxTotal: 1})
+	// pdfium is compiled once for all documents between two starts of the hub.
+	compiled, err := wazero.NewCompilationCacheWithDir(filepath.Join(filepath.Dir(dir), "pdfium"))
+	if err != nil {
+		return fmt.Errorf("start pdfium: %w", err)
+	}
+	config := wazero.NewRuntimeConfig().WithCompilationCache(compiled).WithCoreFeatures(wasm.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling)
+	pool, err := webassembly.Init(webassembly.Config{MinIdle: 1, MaxIdle: 1, MaxTotal: 1, RuntimeConfig: config, Stdout: io.Discard, Stderr: io.Discard})
 	if err != nil {
 		return fmt.Errorf("start pdfium: %w", err)
 	}

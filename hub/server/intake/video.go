@@ -32,7 +32,9 @@ type rendition struct {
 	rate, buffer  string // at most, as ffmpeg writes bits a second
 }
 
-var sizes = []rendition{{"1080p", 1920, 1080, "6M", "12M"}, {"720p", 1280, 720, "2500k", "5M"}}
+// With its buffer and its sound a clip of a few seconds stays under 6 and 2.5
+// Mb/s as a whole.
+var sizes = []rendition{{"1080p", 1920, 1080, "5200k", "3000k"}, {"720p", 1280, 720, "2150k", "1200k"}}
 
 // renditions makes 1080p, 720p and a poster of a video, or even sound of a sound.
 func (w *Worker) renditions(ctx context.Context, f *desk.File, source, dir string, progress chan<- int) ([]desk.File, error) {
