@@ -19,7 +19,6 @@ import (
 	"cotmoc/hub/server/desk"
 	"cotmoc/hub/server/intake"
 	"cotmoc/hub/server/rights"
-	"cotmoc/hub/server/seed"
 	"cotmoc/playlist"
 )
 
@@ -230,4 +229,36 @@ func (c *client) bulletin(item playlist.ID, owner playlist.ID, l playlist.Langua
 
 const langSon, laoCai = playlist.ID("p-lang-son"), playlist.ID("p-lao-cai")
 
-var _ = seed.Ministry
+// handled is a hub whose handler is called without a network.
+type handled struct {
+	handler http.Handler
+	token   string
+}
+
+// fuzzHub is a hub with an author who is signed in.
+func fuzzHub(f *testing.F, dir string) handled {
+	f.Helper()
+	ctx := context.Background()
+	if err := server.Init(ctx, dir, options(nil)); err != nil {
+		f.Fatal(err)
+	}
+	h, err := server.Open(ctx, dir, options(nil))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { h.Close() })
+	a, err := h.Desk.AddAccount(ctx, console, desk.Account{Login: "x1", Name: "x", Place: langSon}, pass)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, role := range rights.Roles {
+		if _, err := h.Desk.AddGrant(ctx, console, rights.Grant{Account: a.ID, Role: role, Place: langSon}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	token, err := h.Desk.SignIn(ctx, "x1", pass, "", "here")
+	if err != nil {
+		f.Fatal(err)
+	}
+	return handled{h.Handler, token}
+}
