@@ -70,7 +70,8 @@ func unchanged(tag string) error {
 	return huma.ErrorWithHeaders(huma.Status304NotModified(), http.Header{"Etag": {tag}})
 }
 
-type pageQuery struct {
+// PageQuery asks for a page of a list.
+type PageQuery struct {
 	IfNoneMatch string      `header:"If-None-Match"`
 	Limit       int         `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	After       playlist.ID `query:"after" maxLength:"300" doc:"cursor: next of the page before"`
@@ -114,7 +115,8 @@ type changeInput[T any] struct {
 	RawBody []byte
 }
 
-type idInput struct {
+// ByRevision names a row and the revision that is meant.
+type ByRevision struct {
 	ID      playlist.ID `path:"id" maxLength:"128"`
 	IfMatch string      `header:"If-Match"`
 }
@@ -142,7 +144,7 @@ func object[T any](s *Server, kind central.Kind, path, word string) {
 		o.Method, o.Path, o.OperationID, o.Summary = method, "/"+path+suffix, verb+"_"+name, summary
 		return o
 	}
-	add(s, op(http.MethodGet, "", "list", "List: "+word), func(ctx context.Context, _ desk.Caller, in *pageQuery) (*pageOutput[T], error) {
+	add(s, op(http.MethodGet, "", "list", "List: "+word), func(ctx context.Context, _ desk.Caller, in *PageQuery) (*pageOutput[T], error) {
 		return list[T](ctx, s, kind, in)
 	})
 	create := op(http.MethodPost, "", "create", "Create a "+word+"; without an id it gets one")
@@ -170,7 +172,7 @@ func object[T any](s *Server, kind central.Kind, path, word string) {
 		doc, err := s.Desk.Put(ctx, by, kind, in.ID, rev, in.RawBody)
 		return &oneOutput[T]{ETag: etag(doc.Rev), Body: record[T](doc)}, err
 	})
-	add(s, op(http.MethodDelete, "/{id}", "delete", "Delete a "+word+" that nothing refers to"), func(ctx context.Context, by desk.Caller, in *idInput) (*struct{}, error) {
+	add(s, op(http.MethodDelete, "/{id}", "delete", "Delete a "+word+" that nothing refers to"), func(ctx context.Context, by desk.Caller, in *ByRevision) (*struct{}, error) {
 		rev, err := revision(in.IfMatch)
 		if err != nil {
 			return nil, err
@@ -188,7 +190,7 @@ func object[T any](s *Server, kind central.Kind, path, word string) {
 }
 
 // list answers with a page, or with 304 where nothing of the kind has changed.
-func list[T any](ctx context.Context, s *Server, kind central.Kind, in *pageQuery) (*pageOutput[T], error) {
+func list[T any](ctx context.Context, s *Server, kind central.Kind, in *PageQuery) (*pageOutput[T], error) {
 	if in.IfNoneMatch != "" {
 		seq, err := s.Desk.Seq(ctx, kind)
 		if err != nil {

@@ -90,12 +90,12 @@ func (s *Server) people() {
 		return nil, s.Desk.RemoveGrant(ctx, by, in.ID)
 	})
 	type grantsInput struct {
-		pageQuery
+		PageQuery
 		Account playlist.ID `query:"account" maxLength:"128"`
 	}
 	add(s, op(http.MethodGet, "/grants", "list_grants", "List grants"), func(ctx context.Context, _ desk.Caller, in *grantsInput) (*pageOutput[rights.Grant], error) {
 		in.Item = in.Account
-		return list[rights.Grant](ctx, s, central.Grants, &in.pageQuery)
+		return list[rights.Grant](ctx, s, central.Grants, &in.PageQuery)
 	})
 	type effectiveInput struct {
 		ID    playlist.ID `path:"id" maxLength:"128"`
@@ -127,7 +127,7 @@ func (s *Server) accounts() {
 		a, err := s.Desk.AddAccount(ctx, by, desk.Account{Login: in.Body.Login, Name: in.Body.Name, Place: in.Body.Place}, in.Body.Password)
 		return &accountOutput{etag(1), a}, err
 	})
-	add(s, op(http.MethodGet, "/accounts", "list_accounts", "List accounts"), func(ctx context.Context, _ desk.Caller, in *pageQuery) (*struct{ Body accountPage }, error) {
+	add(s, op(http.MethodGet, "/accounts", "list_accounts", "List accounts"), func(ctx context.Context, _ desk.Caller, in *PageQuery) (*struct{ Body accountPage }, error) {
 		page, err := s.Desk.List(ctx, central.Query{Kind: central.Accounts, After: in.After, Limit: in.Limit}, in.Under)
 		if err != nil {
 			return nil, err

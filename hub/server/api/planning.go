@@ -116,7 +116,7 @@ func (s *Server) records() {
 		f, err := s.Desk.File(ctx, playlist.Hash(in.ID))
 		return &struct{ Body desk.File }{f}, err
 	})
-	add(s, op(http.MethodGet, "/jobs", "list_jobs", "jobs", "Work beside the requests; state: queued, running, done, dead"), func(ctx context.Context, _ desk.Caller, in *pageQuery) (*pageOutput[desk.Job], error) {
+	add(s, op(http.MethodGet, "/jobs", "list_jobs", "jobs", "Work beside the requests; state: queued, running, done, dead"), func(ctx context.Context, _ desk.Caller, in *PageQuery) (*pageOutput[desk.Job], error) {
 		return list[desk.Job](ctx, s, central.Jobs, in)
 	})
 	add(s, op(http.MethodPost, "/jobs/{id}/retry", "retry_job", "jobs", "Give a dead job another life"), func(ctx context.Context, by desk.Caller, in *oneInput) (*struct{ Body desk.Job }, error) {

@@ -40,7 +40,7 @@ func changing[I any, O any](s *Server, op huma.Operation, header func(*I) string
 }
 
 type rejectInput struct {
-	idInput
+	ByRevision
 	Body struct {
 		Reason workflow.Reason `json:"reason" doc:"wrong fact, wrong wording, wrong picture or map, licence, technical quality, translation, not for the public"`
 		Note   string          `json:"note" maxLength:"4000"`
@@ -48,7 +48,7 @@ type rejectInput struct {
 }
 
 type withdrawInput struct {
-	idInput
+	ByRevision
 	Body struct {
 		Why string `json:"why" maxLength:"4000"`
 	}
@@ -61,7 +61,7 @@ func (s *Server) versions() {
 }
 
 func (s *Server) writing() {
-	byID := func(in *idInput) string { return in.IfMatch }
+	byID := func(in *ByRevision) string { return in.IfMatch }
 	add(s, huma.Operation{Method: http.MethodPost, Path: "/versions", OperationID: "create_version", Tags: []string{"versions"}, DefaultStatus: http.StatusCreated,
 		Summary: "Create a draft of an item in a language; with base_version it is a translation"},
 		func(ctx context.Context, by desk.Caller, in *createInput[playlist.Version]) (*versionOutput, error) {
@@ -74,12 +74,12 @@ func (s *Server) writing() {
 			return oneVersion(s.Desk.EditVersion(ctx, by, in.ID, rev, in.Body))
 		})
 	changing(s, huma.Operation{Method: http.MethodDelete, Path: "/versions/{id}", OperationID: "delete_version", Summary: "Delete a draft"}, byID,
-		func(ctx context.Context, by desk.Caller, in *idInput, rev int64) (*struct{}, error) {
+		func(ctx context.Context, by desk.Caller, in *ByRevision, rev int64) (*struct{}, error) {
 			return nil, s.Desk.DeleteVersion(ctx, by, in.ID, rev)
 		})
 	changing(s, huma.Operation{Method: http.MethodPost, Path: "/versions/{id}/submit", OperationID: "submit_version",
 		Summary: "Hand a draft to its reviewers; what it says is fixed from here on"}, byID,
-		func(ctx context.Context, by desk.Caller, in *idInput, rev int64) (*versionOutput, error) {
+		func(ctx context.Context, by desk.Caller, in *ByRevision, rev int64) (*versionOutput, error) {
 			return oneVersion(s.Desk.Submit(ctx, by, in.ID, rev))
 		})
 	changing(s, huma.Operation{Method: http.MethodPost, Path: "/versions/{id}/withdraw", OperationID: "withdraw_version",
@@ -91,10 +91,10 @@ func (s *Server) writing() {
 }
 
 func (s *Server) reviewing() {
-	byID := func(in *idInput) string { return in.IfMatch }
+	byID := func(in *ByRevision) string { return in.IfMatch }
 	changing(s, huma.Operation{Method: http.MethodPost, Path: "/versions/{id}/approve", OperationID: "approve_version",
 		Summary: "Give one approval; an author of the version never may"}, byID,
-		func(ctx context.Context, by desk.Caller, in *idInput, rev int64) (*verdictOutput, error) {
+		func(ctx context.Context, by desk.Caller, in *ByRevision, rev int64) (*verdictOutput, error) {
 			return verdict(s.Desk.Approve(ctx, by, in.ID, rev))
 		})
 	changing(s, huma.Operation{Method: http.MethodPost, Path: "/versions/{id}/reject", OperationID: "reject_version",
@@ -106,7 +106,7 @@ func (s *Server) reviewing() {
 	for path, kind := range map[string]central.Kind{"items": central.Items, "gate-facts": central.Facts} {
 		changing(s, huma.Operation{Method: http.MethodPost, Path: "/" + path + "/{id}/approve", OperationID: "approve_" + string(kind),
 			Summary: "Approve a change of this row; until then the screens show what was approved before"}, byID,
-			func(ctx context.Context, by desk.Caller, in *idInput, rev int64) (*verdictOutput, error) {
+			func(ctx context.Context, by desk.Caller, in *ByRevision, rev int64) (*verdictOutput, error) {
 				return verdict(s.Desk.ApproveObject(ctx, by, kind, in.ID, rev))
 			})
 	}
