@@ -168,7 +168,7 @@ func open(ctx context.Context, dir string, o Options, create bool) (h *Hub, err 
 	h.Plans = desk.NewPlans(h.Desk)
 	h.Public = publish.Public{Dir: filepath.Join(dir, publicDir), Files: files}
 	h.Worker = &intake.Worker{Desk: h.Desk, Dir: filepath.Join(dir, workDir), Self: o.Self, Log: o.Log}
-	return h, h.routes()
+	return h, errors.Join(h.Desk.Recover(ctx), h.routes())
 }
 
 // routes joins what answers requests.

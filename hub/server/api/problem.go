@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -141,6 +142,8 @@ func explain(err error) error {
 		{central.ErrExists, http.StatusConflict, "exists"},
 		{password.ErrBusy, http.StatusServiceUnavailable, "busy"},
 		{media.ErrNoRoom, http.StatusInsufficientStorage, "no-room"},
+		{central.ErrNoRoom, http.StatusInsufficientStorage, "no-room"},
+		{syscall.ENOSPC, http.StatusInsufficientStorage, "no-room"},
 		{ErrFile, http.StatusUnprocessableEntity, "unacceptable-file"},
 	} {
 		if errors.Is(err, c.is) {

@@ -18,6 +18,7 @@ var (
 	ErrNotFound = errors.New("it does not exist")
 	ErrChanged  = errors.New("someone else changed it meanwhile")
 	ErrExists   = errors.New("it exists already")
+	ErrNoRoom   = errors.New("there is no room left for the database")
 )
 
 // Kind names a collection of documents.

@@ -147,7 +147,10 @@ func (t *tx) importVersion(v playlist.Version, out *Imported) error {
 			return err
 		}
 	}
-	if _, err := t.Get(t.ctx, central.Versions, v.ID); err == nil || v.ID == "" {
+	if v.ID == "" {
+		v.ID = v.Item + ":" + playlist.ID(v.Language)
+	}
+	if _, err := t.Get(t.ctx, central.Versions, v.ID); err == nil {
 		v.ID = NewID()
 	} else if !errors.Is(err, central.ErrNotFound) {
 		return err

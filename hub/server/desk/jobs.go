@@ -48,7 +48,7 @@ func (t *tx) queue(j Job) error {
 	return err
 }
 
-// Lease takes the job that is due longest, for as long as lease. A job whose
+// Lease takes the oldest job that is due, for as long as lease. A job whose
 // worker died is due again when its lease ends. It returns nil if none is due.
 func (d *Desk) Lease(ctx context.Context, lease time.Duration) (*Job, error) {
 	var job *Job
@@ -74,6 +74,28 @@ func (d *Desk) Lease(ctx context.Context, lease time.Duration) (*Job, error) {
 		return keepJob(ctx, tx, d.Now(), doc, j)
 	})
 	return job, err
+}
+
+// Recover gives the jobs of a process that died back at once. It is for the one
+// process that has just taken the hub's folder: no other can be working on them.
+func (d *Desk) Recover(ctx context.Context) error {
+	return d.Store.Write(ctx, func(tx central.Tx) error {
+		docs, err := tx.List(ctx, central.Query{Kind: central.Jobs, States: []string{JobRunning}})
+		if err != nil {
+			return err
+		}
+		for _, doc := range docs {
+			j, err := central.Decode[Job](doc)
+			if err != nil {
+				return err
+			}
+			doc.State, doc.Due = JobQueued, d.Now()
+			if err := keepJob(ctx, tx, d.Now(), doc, j); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func keepJob(ctx context.Context, tx central.Tx, now time.Time, doc central.Doc, j Job) error {

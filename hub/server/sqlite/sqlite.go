@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3" // the driver
+	"github.com/mattn/go-sqlite3"
 	"github.com/pressly/goose/v3"
 
 	"cotmoc/hub/server/central"
@@ -148,12 +148,20 @@ func (s *Store) Write(ctx context.Context, f func(central.Tx) error) error {
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; a panic in f must not hold the one writer
 	if err := f(writer{reader{tx}}); err != nil {
-		return err
+		return full(err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit to the central database: %w", err)
+		return full(fmt.Errorf("commit to the central database: %w", err))
 	}
 	return nil
+}
+
+// full names the error of a disk without room.
+func full(err error) error {
+	if e, ok := errors.AsType[sqlite3.Error](err); ok && e.Code == sqlite3.ErrFull {
+		return errors.Join(central.ErrNoRoom, err)
+	}
+	return err
 }
 
 // Backup implements central.Store.

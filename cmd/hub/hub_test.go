@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func sum(b []byte) [32]byte { return sha256.Sum256(b) }
+
+// wrong runs the program and expects an exit code, one plain sentence and no
+// stack trace.
+func wrong(t *testing.T, code int, what string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "HUB_TEST_PROGRAM=1")
+	var b bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &b, &b
+	err := cmd.Run()
+	e, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || e.ExitCode() != code || !strings.Contains(b.String(), what) || strings.Contains(b.String(), "goroutine") {
+		t.Errorf("hub %v: %v, want %d and %q\n%s", args, err, code, what, b.String())
+	}
+}
+
+func TestWrongCommands(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "hub")
+	wrong(t, 2, "no command was given")
+	wrong(t, 2, `no command "dance"`, "dance")
+	wrong(t, 2, "give --data DIR", "publish")
+	wrong(t, 1, "there is no hub", "serve", "--data", dir)
+	wrong(t, 1, "there is no hub", "status", "--data", dir)
+	program(t, 0, "init", "--data", dir)
+	wrong(t, 1, "is not empty", "init", "--data", dir)
+	wrong(t, 2, "flag provided but not defined", "publish", "--data", dir, "--loud")
+	wrong(t, 2, "give the content folder", "import", "--data", dir)
+	wrong(t, 1, "content folder", "import", "/nowhere", "--data", dir)
+	wrong(t, 1, "account", "publish", "--data", dir, "--as", "nobody")
+	wrong(t, 2, "roles are", "user", "add", "x", "--role", "king", "--data", dir)
+	wrong(t, 2, "audit verify", "audit", "--data", dir)
+	wrong(t, 1, "no whole backup", "restore", t.TempDir(), "--data", filepath.Join(t.TempDir(), "x"))
+	cmd := exec.Command(os.Args[0], "user", "add", "lan", "--data", dir, "--role", "author")
+	cmd.Env = append(os.Environ(), "HUB_TEST_PROGRAM=1")
+	cmd.Stdin = strings.NewReader("một mật khẩu dài\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	wrong(t, 3, "no right to publish", "publish", "--data", dir, "--as", "lan", "--scope", "bvhttdl")
+	if out, _ := program(t, 0, "publish", "--data", dir, "--json"); !json.Valid([]byte(out)) || !strings.Contains(out, `"p-lang-son"`) {
+		t.Error(out)
+	}
+	key := filepath.Join(dir, "keys", "audit.key")
+	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the audit's key is open to others: %v %v", info, err)
+	}
+}
+
+// Commands work through the hub that runs, and a second hub is refused.
+func TestConsole(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "hub")
+	program(t, 0, "init", "--demo", "--data", dir)
+	serve := exec.Command(os.Args[0], "serve", "--data", dir, "--listen", "127.0.0.1:0")
+	serve.Env = append(os.Environ(), "HUB_TEST_PROGRAM=1")
+	log, err := serve.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer serve.Process.Kill()
+	var first struct{ Address string }
+	if err := json.NewDecoder(log).Decode(&first); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.Get("http://" + first.Address + "/healthz")
+	if err != nil || res.StatusCode != 200 {
+		t.Fatalf("%v %v", res, err)
+	}
+	res.Body.Close()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if _, err := os.Stat(filepath.Join(dir, "hub.sock")); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the hub opens no console")
+		}
+	}
+	wrong(t, 1, "a hub is running", "serve", "--data", dir, "--listen", "127.0.0.1:0")
+	if out, _ := program(t, 0, "status", "--data", dir); !strings.Contains(out, "account: 6") {
+		t.Error(out)
+	}
+	content := folder(t)
+	if out, _ := program(t, 0, "import", content, "--data", dir, "--reviewer", "bo-duyet"); !strings.Contains(out, "3 drafts") {
+		t.Error(out)
+	}
+	if out, _ := program(t, 0, "publish", "--data", dir); !strings.Contains(out, "bvhttdl: edition 1") || !strings.Contains(out, "3 versions are new") {
+		t.Error(out)
+	}
+	res, err = http.Get("http://" + first.Address + "/public/bvhttdl/newest.json")
+	if err != nil || res.StatusCode != 200 {
+		t.Fatalf("%v %v", res, err)
+	}
+	res.Body.Close()
+	if out, _ := program(t, 0, "backup", filepath.Join(t.TempDir(), "b"), "--data", dir); !strings.Contains(out, "holds") {
+		t.Error(out)
+	}
+	wrong(t, 3, "no right to plan", "import", content, "--data", dir, "--as", "bo-bien-tap", "--owner", "p-lang-son", "--reviewer", "bo-bien-tap")
+	if out, _ := program(t, 0, "audit", "verify", "--data", dir); !strings.Contains(out, "hold together") {
+		t.Error(out)
+	}
+	if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Wait(); err != nil {
+		t.Errorf("the hub did not end well: %v", err)
+	}
+}
