@@ -118,7 +118,7 @@ func importFolder(ctx context.Context, c *call) (int, error) {
 	if *reviewer == "" {
 		return 0, nil
 	}
-	return failed(approveAll(ctx, c, by, *reviewer))
+	return failed(approveAll(ctx, c, by, *reviewer, folder.Rows))
 }
 
 // takeFiles brings the folder's files through the gate.
@@ -137,50 +137,76 @@ func takeFiles(ctx context.Context, c *call, by desk.Caller, owner playlist.ID, 
 	return nil
 }
 
-// approveAll waits for the files, submits every draft of the one who brought
-// them and has the reviewer approve each: the same steps that two people would
-// take, with the same rules.
-func approveAll(ctx context.Context, c *call, by desk.Caller, login string) error {
+// approveAll waits for the folder's files, submits its drafts as the one who
+// brought them and has the reviewer approve them and its gate facts: the same
+// steps that two people would take, with the same rules. What else waits in the
+// hub is left alone.
+func approveAll(ctx context.Context, c *call, by desk.Caller, login string, rows playlist.Rows) error {
 	reviewer, err := c.hub.Desk.As(ctx, login)
 	if err != nil {
 		return err
 	}
-	if err := finishJobs(ctx, c); err != nil {
-		return err
-	}
-	drafts, err := c.hub.Desk.List(ctx, central.Query{Kind: central.Versions, States: []string{string(playlist.Draft)}, Limit: 1 << 20}, "")
-	if err != nil {
+	if err := finishJobs(ctx, c, rows.Media); err != nil {
 		return err
 	}
 	approved := &meter{out: c.stderr, what: "approved"}
-	for n, d := range drafts.Docs {
-		v, err := central.Decode[desk.Version](d)
+	for n, item := range rows.Items {
+		docs, err := c.hub.Desk.Versions(ctx, consoleCaller, item.ID)
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(v.Authors, by.Account) {
-			continue
+		for _, d := range docs {
+			if err := approveOne(ctx, c, by, reviewer, d, rows.Versions); err != nil {
+				return err
+			}
 		}
+		approved.report(n+1, len(rows.Items))
+	}
+	return approveObjects(ctx, c, reviewer, rows)
+}
+
+// approveOne brings a version of the folder's languages on, from wherever it
+// stands: a run that was cut off is taken up again.
+func approveOne(ctx context.Context, c *call, by, reviewer desk.Caller, d central.Doc, brought []playlist.Version) error {
+	v, err := central.Decode[desk.Version](d)
+	if err != nil {
+		return err
+	}
+	mine := slices.ContainsFunc(brought, func(b playlist.Version) bool { return b.Item == v.Item && b.Language == v.Language })
+	if !mine || !slices.Contains(v.Authors, by.Account) {
+		return nil
+	}
+	rev := d.Rev
+	if v.State == playlist.Draft {
 		sent, err := c.hub.Desk.Submit(ctx, by, d.ID, d.Rev)
 		if err != nil {
 			return err
 		}
-		if _, err := c.hub.Desk.Approve(ctx, reviewer, d.ID, sent.Rev); err != nil {
-			return err
-		}
-		approved.report(n+1, len(drafts.Docs))
+		rev, v.State = sent.Rev, playlist.InReview
 	}
-	return approveObjects(ctx, c, reviewer)
+	if v.State != playlist.InReview {
+		return nil
+	}
+	_, err = c.hub.Desk.Approve(ctx, reviewer, d.ID, rev)
+	return err
 }
 
-// approveObjects approves gate facts and changed items that wait for the reviewer.
-func approveObjects(ctx context.Context, c *call, reviewer desk.Caller) error {
+// approveObjects approves the folder's gate facts and items that wait for the
+// reviewer.
+func approveObjects(ctx context.Context, c *call, reviewer desk.Caller, rows playlist.Rows) error {
+	brought := map[playlist.ID]bool{}
+	for _, f := range rows.Facts {
+		brought[f.ID] = true
+	}
+	for _, i := range rows.Items {
+		brought[i.ID] = true
+	}
 	queue, err := c.hub.Desk.Queue(ctx, reviewer)
 	if err != nil {
 		return err
 	}
 	for _, w := range queue {
-		if w.Mine && w.Kind != central.Versions {
+		if w.Mine && w.Kind != central.Versions && brought[w.ID] {
 			if _, err := c.hub.Desk.ApproveObject(ctx, reviewer, w.Kind, w.ID, w.Rev); err != nil {
 				return err
 			}
@@ -189,21 +215,30 @@ func approveObjects(ctx context.Context, c *call, reviewer desk.Caller) error {
 	return nil
 }
 
-// finishJobs waits until no work on files is left, and does it itself where no
-// worker runs beside.
-func finishJobs(ctx context.Context, c *call) error {
+// finishJobs waits until no work on the files is left, and does it itself where
+// no worker runs beside.
+func finishJobs(ctx context.Context, c *call, files []playlist.Media) error {
 	said := -1
 	for {
 		worked, err := c.hub.Worker.One(ctx)
 		if err != nil {
 			return err
 		}
-		page, err := c.hub.Desk.List(ctx, central.Query{Kind: central.Jobs, States: []string{desk.JobQueued, desk.JobRunning}, Limit: 1 << 20}, "")
-		if err != nil || len(page.Docs) == 0 {
-			return err
+		left := 0
+		for _, m := range files {
+			f, err := c.hub.Desk.File(ctx, m.SHA256)
+			if err != nil {
+				return err
+			}
+			if f.State == desk.FileWorking {
+				left++
+			}
 		}
-		if said != len(page.Docs) {
-			said = len(page.Docs)
+		if left == 0 {
+			return nil
+		}
+		if said != left {
+			said = left
 			fmt.Fprintf(c.stderr, "renditions: %d left\n", said)
 		}
 		if !worked {

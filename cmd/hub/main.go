@@ -25,7 +25,7 @@ const usage = `usage: hub COMMAND [FLAGS]
 
   init --data DIR [--demo]  make a hub: database, keys, places of the gates;
                             --demo adds six people whose password it prints
-  serve --data DIR          answer requests (--listen 127.0.0.1:8080, --tls-cert, --tls-key)
+  serve --data DIR          answer requests (--listen 127.0.0.1:8080, --tls-cert, --tls-key, --behind-proxy)
   user add LOGIN            make an account; the password is read from standard input
                             (--name NAME, --place ID, --role ROLE, given again for more)
   import DIR                take in a content folder as drafts
@@ -169,6 +169,9 @@ func (c *call) path(p string) string {
 // onHub runs a command through the hub that runs on its folder, or on the
 // folder itself.
 func onHub(ctx context.Context, command string, args []string, in io.Reader, out, stderr io.Writer) (int, error) {
+	if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
+		return through[command](ctx, &call{args: []string{"--help"}, out: out, stderr: stderr})
+	}
 	data, err := dataOf(args)
 	if err != nil {
 		return 2, err
@@ -220,9 +223,6 @@ func dataOf(args []string) (string, error) {
 				return v, nil
 			}
 		}
-	}
-	if slices.Contains(args, "--help") || slices.Contains(args, "-h") {
-		return "", errors.New("see hub --help")
 	}
 	return "", errors.New("give --data DIR, the hub's folder")
 }

@@ -101,6 +101,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	listen := set.String("listen", "127.0.0.1:8080", "address and port")
 	cert := set.String("tls-cert", "", "certificate file; people and kiosks need TLS unless a proxy before the hub speaks it")
 	key := set.String("tls-key", "", "its private key")
+	proxy := set.Bool("behind-proxy", false, "a proxy before the hub speaks TLS and says in X-Forwarded-For where requests come from")
 	rest, code, err := parse(set, args)
 	if err != nil {
 		return asked(code, err)
@@ -109,7 +110,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 		return 2, errors.New("give --data DIR, and --tls-cert and --tls-key together or not at all")
 	}
 	o := options(stderr)
-	o.Secure = *cert != ""
+	o.Secure, o.Proxy = *cert != "" || *proxy, *proxy
 	h, err := server.Open(ctx, *data, o)
 	if err != nil {
 		return 1, err
@@ -120,7 +121,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	}
 	o.Log.Info("The hub serves", "address", listener.Addr().String(), "tls", o.Secure)
 	if host, _, _ := net.SplitHostPort(listener.Addr().String()); !o.Secure && !net.ParseIP(host).IsLoopback() {
-		o.Log.Warn("The hub speaks no TLS: passwords are readable on the way unless a proxy before it does")
+		o.Log.Warn("The hub speaks no TLS: passwords are readable on the way unless a proxy before it does (then say --behind-proxy)")
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return h.Serve(ctx, listener, *cert, *key) })

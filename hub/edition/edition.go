@@ -108,6 +108,9 @@ func Pack(v any) ([]byte, error) {
 	if err := plain.Encode(v); err != nil {
 		return nil, fmt.Errorf("pack: %w", err)
 	}
+	if raw.Len() > MaxSnapshot { // nobody could read it again
+		return nil, fmt.Errorf("pack: it has %d MiB, more than %d", raw.Len()>>20, MaxSnapshot>>20)
+	}
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
 	if err != nil {
 		return nil, fmt.Errorf("pack: %w", err)

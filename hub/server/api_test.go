@@ -63,6 +63,14 @@ func TestHTTP(t *testing.T) {
 	nobody.do("GET", "/places", nil).refused(401, "sign-in")
 	nobody.do("POST", "/session", map[string]any{"login": "cong-bo", "password": "wrong password"}).refused(401, "wrong-password")
 	p.do("GET", "/nothing", nil).refused(404, "not-found")
+	if got := p.do("PATCH", "/items", nil).refused(405, "method"); got.header.Get("Allow") != "GET, HEAD, POST" {
+		t.Errorf("%v", got.header)
+	}
+	nobody.do("POST", "/items", []byte(strings.Repeat("{", 100)), "Idempotency-Key", "a").refused(401, "sign-in")
+	cookie := &client{t: t, url: r.url, login: "by cookie"}
+	jar := "cotmoc_session=" + p.token
+	cookie.do("GET", "/me", nil, "Cookie", jar).want(200)
+	cookie.do("POST", "/items", map[string]any{"owner": langSon, "kind": "bulletin", "class": "bulletin"}, "Cookie", jar).refused(401, "sign-in")
 	p.do("GET", "/items/none", nil).refused(404, "not-found")
 	p.do("POST", "/items", []byte("{")).refused(400, "invalid")
 	p.do("POST", "/items", map[string]any{"id": "x", "colour": "red"}).refused(422, "invalid")
@@ -195,7 +203,9 @@ func (c *client) cut(url string, at int, data []byte, send int) {
 	req.Header.Set("Content-Type", "application/offset+octet-stream")
 	if res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req); err == nil {
 		res.Body.Close()
-		c.t.Errorf("a cut upload was answered with %d", res.StatusCode)
+		if res.StatusCode != http.StatusLocked && res.StatusCode != http.StatusConflict { // the one that was cut before may come late
+			c.t.Errorf("a cut upload was answered with %d", res.StatusCode)
+		}
 	}
 }
 
@@ -228,8 +238,15 @@ func TestUploadCutFiftyTimes(t *testing.T) {
 		at = now
 		p.cut(url, at, data, rng.IntN(max(1, (len(data)-at)/20)))
 	}
-	at = waitOffset(p, url)
-	p.tus("PATCH", url, data[at:], "Upload-Offset", strconv.Itoa(at)).want(204)
+	for done := false; !done; { // the last one that was cut may come late and hold it
+		at = waitOffset(p, url)
+		switch got := p.tus("PATCH", url, data[at:], "Upload-Offset", strconv.Itoa(at)); got.status {
+		case http.StatusLocked, http.StatusConflict:
+		default:
+			got.want(204)
+			done = true
+		}
+	}
 	var f desk.File
 	p.do("POST", strings.TrimPrefix(url, api.Prefix)+"/finish", nil).want(201).into(&f)
 	sum := sha256.Sum256(data)
@@ -245,7 +262,12 @@ func TestUploadCutFiftyTimes(t *testing.T) {
 		t.Error("another range came")
 	}
 	(&client{t: t, url: r.url}).do("GET", "/files/"+string(f.SHA256), nil).refused(401, "sign-in")
-	p.tus("HEAD", url, nil).want(404)
+	// Asked again, as after a lost link, the answer is the same.
+	var again desk.File
+	p.do("POST", strings.TrimPrefix(url, api.Prefix)+"/finish", nil).want(201).into(&again)
+	if again.SHA256 != f.SHA256 || offset(p.tus("HEAD", url, nil).want(200)) != len(data) {
+		t.Errorf("%+v", again)
+	}
 	left, _ := os.ReadDir(filepath.Join(r.Dir, "uploads"))
 	if len(left) != 0 {
 		t.Errorf("%d files are left", len(left))
@@ -372,7 +394,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		get("/api/v1/" + strings.Repeat("x", 50))
 	}
 	code, body := get("/metrics")
-	for _, want := range []string{`hub_request_seconds_count{method="GET",part="other",status="404"} 3`, "hub_jobs_waiting 0", "hub_audit_rows", "go_goroutines", "hub_disk_free_bytes"} {
+	for _, want := range []string{`hub_request_seconds_count{method="GET",part="other",status="401"} 3`, "hub_jobs_waiting 0", "hub_audit_rows", "go_goroutines", "hub_disk_free_bytes"} {
 		if code != 200 || !strings.Contains(body, want) {
 			t.Errorf("metrics (%d) lack %s", code, want)
 		}

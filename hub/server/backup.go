@@ -13,24 +13,28 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"cotmoc/hub/server/audit"
 	"cotmoc/hub/server/blob"
 	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/desk"
 	"cotmoc/hub/server/sqlite"
 	"cotmoc/internal/atomicfile"
 	"cotmoc/playlist"
 )
 
-// Manifest says what a backup holds. It is written last: a backup without one
-// is not whole.
+// Manifest says what a backup holds. It is replaced last and at once: a backup
+// that was cut off leaves the one before it whole.
 type Manifest struct {
-	At       time.Time `json:"at"`
-	Database string    `json:"database_sha256"`
-	Files    int       `json:"files"`
-	Bytes    int64     `json:"bytes"`
+	At       time.Time       `json:"at"`
+	Database string          `json:"database"` // file name; its hash is in it
+	SHA256   string          `json:"database_sha256"`
+	Files    int             `json:"files"`
+	Bytes    int64           `json:"bytes"`
+	Missing  []playlist.Hash `json:"missing,omitempty"` // that the hub itself had lost
 }
 
 const manifestFile = "manifest.json"
@@ -38,53 +42,82 @@ const manifestFile = "manifest.json"
 // Backup copies the hub into a folder: the database as of one instant, every
 // file that it names, the keys, the configuration. A folder that holds an older
 // backup of the same hub is brought up to date: files that are there already
-// are not copied again. It runs beside everything else.
+// are not copied again. It runs beside everything else. Files that the hub has
+// lost are named in the manifest and in the error; the rest is saved all the same.
 func (h *Hub) Backup(ctx context.Context, to string, progress func(done, total int)) (Manifest, error) {
 	m := Manifest{At: h.Desk.Now().UTC()}
-	if err := os.MkdirAll(filepath.Join(to, "keys"), 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(to, "keys"), 0o700), os.Chmod(to, 0o700)); err != nil {
 		return m, fmt.Errorf("backup: %w", err)
 	}
-	fresh := filepath.Join(to, "hub.db.new")
-	if err := errors.Join(removeIfThere(fresh), removeIfThere(filepath.Join(to, manifestFile)), h.store.Backup(ctx, fresh)); err != nil {
-		return m, err
-	}
-	copied, err := sqlite.OpenReadOnly(ctx, fresh)
-	if err != nil {
-		return m, err
-	}
-	files, err := filesOf(ctx, copied)
-	if err := errors.Join(err, copied.Close()); err != nil {
-		return m, err
-	}
-	kept, err := blob.OpenFolder(filepath.Join(to, filesDir))
-	if err != nil {
-		return m, err
-	}
-	for n, f := range files {
-		if err := h.copyFile(ctx, f, blob.Checked{Store: kept}); err != nil {
-			return m, err
-		}
-		m.Files, m.Bytes = m.Files+1, m.Bytes+f.Bytes
-		if progress != nil {
-			progress(n+1, len(files))
-		}
-	}
+	// Before the database: a checkpoint that is younger than it would say that
+	// rows were cut off.
 	for _, name := range []string{keyFile, publicKeyFile, checkpointFile, configFile} {
 		if err := copyIfThere(filepath.Join(h.Dir, name), filepath.Join(to, name)); err != nil {
 			return m, err
 		}
 	}
-	if err := atomicfile.Rename(fresh, filepath.Join(to, dbFile)); err != nil {
+	fresh := filepath.Join(to, "hub.db.new")
+	if err := errors.Join(removeIfThere(fresh), h.store.Backup(ctx, fresh)); err != nil {
 		return m, err
 	}
-	if m.Database, err = hashFile(filepath.Join(to, dbFile)); err != nil {
+	if err := h.copyFiles(ctx, fresh, to, &m, progress); err != nil {
+		return m, err
+	}
+	var err error
+	if m.SHA256, err = hashFile(fresh); err != nil {
+		return m, err
+	}
+	m.Database = "hub-" + m.SHA256[:16] + ".db"
+	if err := atomicfile.Rename(fresh, filepath.Join(to, m.Database)); err != nil {
 		return m, err
 	}
 	raw, err := json.MarshalIndent(m, "", " ")
 	if err != nil {
 		return m, fmt.Errorf("backup: %w", err)
 	}
-	return m, atomicfile.Write(filepath.Join(to, manifestFile), raw, 0o644)
+	if err := atomicfile.Write(filepath.Join(to, manifestFile), raw, 0o600); err != nil {
+		return m, err
+	}
+	old, _ := filepath.Glob(filepath.Join(to, "hub-*.db"))
+	for _, path := range old {
+		if filepath.Base(path) != m.Database {
+			err = errors.Join(err, removeIfThere(path))
+		}
+	}
+	if len(m.Missing) > 0 {
+		err = errors.Join(err, fmt.Errorf("the backup is made, but %d files are missing in the hub itself: %v", len(m.Missing), m.Missing))
+	}
+	return m, err
+}
+
+// copyFiles copies what the copied database names.
+func (h *Hub) copyFiles(ctx context.Context, database, to string, m *Manifest, progress func(done, total int)) error {
+	copied, err := sqlite.OpenReadOnly(ctx, database)
+	if err != nil {
+		return err
+	}
+	files, err := filesOf(ctx, copied)
+	if err := errors.Join(err, copied.Close()); err != nil {
+		return err
+	}
+	kept, err := blob.OpenFolder(filepath.Join(to, filesDir))
+	if err != nil {
+		return err
+	}
+	for n, f := range files {
+		switch err := h.copyFile(ctx, f, blob.Checked{Store: kept}); {
+		case errors.Is(err, blob.ErrNotFound):
+			m.Missing = append(m.Missing, f.SHA256)
+		case err != nil:
+			return err
+		default:
+			m.Files, m.Bytes = m.Files+1, m.Bytes+f.Bytes
+		}
+		if progress != nil {
+			progress(n+1, len(files))
+		}
+	}
+	return nil
 }
 
 func (h *Hub) copyFile(ctx context.Context, m playlist.Media, to blob.Store) error {
@@ -152,13 +185,14 @@ func Restore(ctx context.Context, from, dir string, progress func(done, total in
 	if err != nil {
 		return m, fmt.Errorf("backup's manifest: %w", err)
 	}
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return m, fmt.Errorf("the folder %s is not empty", dir)
+	if err := beginRestore(dir); err != nil {
+		return m, err
 	}
-	if sum, err := hashFile(filepath.Join(from, dbFile)); err != nil || sum != m.Database {
+	database := filepath.Join(from, filepath.Base(m.Database))
+	if sum, err := hashFile(database); err != nil || sum != m.SHA256 {
 		return m, errors.Join(err, errors.New("the backup's database is not what its manifest says"))
 	}
-	db, err := sqlite.OpenReadOnly(ctx, filepath.Join(from, dbFile))
+	db, err := sqlite.OpenReadOnly(ctx, database)
 	if err != nil {
 		return m, err
 	}
@@ -166,9 +200,7 @@ func Restore(ctx context.Context, from, dir string, progress func(done, total in
 	if err := errors.Join(err, db.Close()); err != nil {
 		return m, err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
-		return m, fmt.Errorf("restore: %w", err)
-	}
+	files = slices.DeleteFunc(files, func(f playlist.Media) bool { return slices.Contains(m.Missing, f.SHA256) })
 	for _, name := range []string{keyFile, publicKeyFile, checkpointFile, configFile} {
 		if err := copyIfThere(filepath.Join(from, name), filepath.Join(dir, name)); err != nil {
 			return m, err
@@ -178,11 +210,43 @@ func Restore(ctx context.Context, from, dir string, progress func(done, total in
 		return m, err
 	}
 	// The database last: a folder without it is no hub, and can be begun anew.
-	if err := copyLarge(filepath.Join(from, dbFile), filepath.Join(dir, dbFile)); err != nil {
+	if err := copyLarge(database, filepath.Join(dir, dbFile)); err != nil {
 		return m, err
 	}
-	_, err = VerifyAudit(ctx, dir, "", "")
-	return m, err
+	if _, err = VerifyAudit(ctx, dir, "", ""); err != nil {
+		return m, err
+	}
+	if err := leap(ctx, filepath.Join(dir, dbFile)); err != nil {
+		return m, err
+	}
+	return m, removeIfThere(filepath.Join(dir, restoring))
+}
+
+// restoring marks a folder into which a backup is being restored.
+const restoring = "restoring"
+
+// beginRestore takes an empty folder, or one in which a restore was cut off.
+func beginRestore(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		if _, err := os.Stat(filepath.Join(dir, restoring)); err != nil {
+			return fmt.Errorf("the folder %s is not empty", dir)
+		}
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "keys"), 0o700), os.Chmod(dir, 0o700)); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return atomicfile.Write(filepath.Join(dir, restoring), nil, 0o600)
+}
+
+// leap lets the next edition of every scope jump ahead: editions that went out
+// after the backup was made must not come again with other content.
+func leap(ctx context.Context, database string) error {
+	s, err := sqlite.Open(ctx, database)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Write(ctx, func(tx central.Tx) error { return desk.LeapAhead(ctx, tx) }), s.Close())
 }
 
 func restoreFiles(ctx context.Context, from, dir string, files []playlist.Media, progress func(done, total int)) error {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // Console lets commands on the hub's own machine work through the hub that
@@ -59,10 +60,21 @@ func (h *Hub) Console(ctx context.Context, run Run) error {
 			if ctx.Err() != nil {
 				return nil
 			}
-			return fmt.Errorf("console: %w", err)
+			h.Log.Error("The console could not be reached", "error", err)
+			select { // too many open files, for now
+			case <-ctx.Done():
+				return nil
+			case <-time.After(time.Second):
+			}
+			continue
 		}
 		wg.Go(func() {
 			defer c.Close()
+			defer func() {
+				if p := recover(); p != nil {
+					h.Log.Error("A command broke down", "error", p)
+				}
+			}()
 			h.answer(ctx, c, run)
 		})
 	}

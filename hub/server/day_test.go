@@ -301,6 +301,14 @@ func (r *running) evening(t *testing.T, p people, dir string) {
 	if after.Catalogue != before.Catalogue || after.Number != before.Number || !after.IssuedAt.Equal(before.IssuedAt) {
 		t.Errorf("the edition of the restored hub is another one: %+v", after)
 	}
+	// What went out after the backup must not come again with other content: the
+	// next edition leaps ahead.
+	c.create("/playlists", map[string]any{"id": "bo", "owner": seed.Ministry, "entries": []any{}})
+	var jumped []desk.Publication
+	c.do("POST", "/publications", map[string]any{"scopes": []playlist.ID{seed.Ministry}}).want(200).into(&jumped)
+	if head, _ := readPublic(t, restored.Public, string(seed.Ministry)); jumped[0].Number != 1001 || head.Number != 1001 || len(head.Deltas) != 1 || head.Deltas[0].From != 1 {
+		t.Errorf("%+v %+v", jumped, head)
+	}
 	// Work goes on where it was.
 	p.communeAuthor = restored.signIn("xa-bien-tap")
 	p.communeAuthor.bulletin("toi-nay", "dong-dang", "vi", "Tối nay", "Vẫn làm việc.")
@@ -326,6 +334,10 @@ func TestDamagedBackups(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	database, err := filepath.Glob(filepath.Join(to, "hub-*.db"))
+	if err != nil || len(database) != 1 {
+		t.Fatal(database, err)
+	}
 	blobPath := filepath.Join(to, "files", string(f.SHA256[:2]), string(f.SHA256))
 	flip := func(path string) func() {
 		return func() {
@@ -341,7 +353,7 @@ func TestDamagedBackups(t *testing.T) {
 	}
 	for name, damage := range map[string]struct{ do, undo func() }{
 		"a bit of a file":          {flip(blobPath), flip(blobPath)},
-		"a bit of the database":    {flip(filepath.Join(to, "hub.db")), flip(filepath.Join(to, "hub.db"))},
+		"a bit of the database":    {flip(database[0]), flip(database[0])},
 		"a file that is missing":   {func() { os.Rename(blobPath, blobPath+".x") }, func() { os.Rename(blobPath+".x", blobPath) }},
 		"no manifest":              {func() { os.Rename(to+"/manifest.json", to+"/x") }, func() { os.Rename(to+"/x", to+"/manifest.json") }},
 		"a key of somebody else's": {flip(filepath.Join(to, "keys", "audit.public")), flip(filepath.Join(to, "keys", "audit.public"))},

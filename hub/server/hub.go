@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -10,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -68,6 +70,7 @@ type Hub struct {
 	lock    *os.File
 	metrics *metrics
 	secure  bool
+	proxy   bool
 }
 
 // Options are how a hub is opened.
@@ -76,6 +79,7 @@ type Options struct {
 	Log    *slog.Logger
 	Self   []string // command that runs intake.RenderPDF
 	Secure bool     // people reach it over TLS
+	Proxy  bool     // a proxy before it says where requests come from
 }
 
 // ErrRunning is returned when another process has the folder open.
@@ -90,7 +94,7 @@ func Init(ctx context.Context, dir string, o Options) error {
 	if err == nil && len(entries) > 0 {
 		return fmt.Errorf("the folder %s is not empty", dir)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "keys"), 0o700), os.Chmod(dir, 0o700)); err != nil {
 		return fmt.Errorf("make the hub's folder: %w", err)
 	}
 	public, key, err := ed25519.GenerateKey(rand.Reader)
@@ -141,7 +145,7 @@ func open(ctx context.Context, dir string, o Options, create bool) (h *Hub, err 
 	if _, err := os.Stat(filepath.Join(dir, dbFile)); err != nil && !create {
 		return nil, fmt.Errorf("%w (%s)", ErrNoHub, dir)
 	}
-	h = &Hub{Dir: dir, Log: o.Log, secure: o.Secure}
+	h = &Hub{Dir: dir, Log: o.Log, secure: o.Secure, proxy: o.Proxy}
 	if h.lock, err = lock(filepath.Join(dir, lockFile)); err != nil {
 		return nil, err
 	}
@@ -158,6 +162,9 @@ func open(ctx context.Context, dir string, o Options, create bool) (h *Hub, err 
 	}
 	if h.store, err = sqlite.Open(ctx, filepath.Join(dir, dbFile)); err != nil {
 		return h, err
+	}
+	if err := os.Chmod(filepath.Join(dir, dbFile), 0o600); err != nil { // it holds password hashes
+		return h, fmt.Errorf("hub's folder: %w", err)
 	}
 	folder, err := blob.OpenFolder(filepath.Join(dir, filesDir))
 	if err != nil {
@@ -191,7 +198,10 @@ func (h *Hub) routes() error {
 	mux.Handle("/metrics", h.metrics.handler())
 	mux.Handle("/public/", http.StripPrefix("/public/", static(h.Public.Dir)))
 	mux.Handle("/", pages.New(pages.Options{Desk: h.Desk, Plans: h.Plans, Provider: provider, Secure: h.secure, Log: h.Log}))
-	h.Handler = h.metrics.count(mux)
+	h.Handler = h.metrics.count(patient(mux))
+	if h.proxy {
+		h.Handler = forwarded(h.Handler)
+	}
 	return nil
 }
 
@@ -258,13 +268,28 @@ func readConfig(path string) (Config, error) {
 func (h *Hub) keepCheckpoint(c central.Checkpoint) {
 	raw, err := json.Marshal(c)
 	if err == nil {
-		var f *os.File
-		if f, err = os.OpenFile(filepath.Join(h.Dir, checkpointFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err == nil {
-			_, err = f.Write(append(raw, '\n'))
-			err = errors.Join(err, f.Sync(), f.Close())
-		}
+		err = appendLine(filepath.Join(h.Dir, checkpointFile), raw)
 	}
 	if err != nil {
 		h.Log.Error("Checkpoint of the audit was not written to its file", "error", err)
 	}
+}
+
+// appendLine adds a line to a file. Half a line that a power cut left goes first.
+func appendLine(path string, line []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return fmt.Errorf("append to %s: %w", path, err)
+	}
+	have, err := io.ReadAll(f)
+	if err == nil {
+		whole := int64(bytes.LastIndexByte(have, '\n') + 1)
+		if err = f.Truncate(whole); err == nil {
+			_, err = f.WriteAt(append(line, '\n'), whole)
+		}
+	}
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("append to %s: %w", path, err)
+	}
+	return nil
 }

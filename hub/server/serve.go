@@ -2,13 +2,17 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +29,61 @@ const (
 	idleTime   = 2 * time.Minute
 	goodbye    = 15 * time.Second // for requests that are under way at the end
 )
+
+// patience is how long the other side may take for the next piece of a body, or
+// to take the next piece of an answer. Whole bodies may take hours.
+const patience = time.Minute
+
+// patient gives each piece of a request and of its answer its own time, so that
+// nobody holds a place by saying nothing.
+func patient(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = &pieces{ReadCloser: r.Body, c: c}
+		}
+		next.ServeHTTP(&slowly{ResponseWriter: w, c: c}, r)
+		_ = c.SetWriteDeadline(time.Time{}) // the next request begins anew
+	})
+}
+
+type pieces struct {
+	io.ReadCloser
+	c *http.ResponseController
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	_ = p.c.SetReadDeadline(time.Now().Add(patience)) // a test's recorder has none
+	n, err := p.ReadCloser.Read(b)
+	if err != nil { // what comes next is another request, or nothing
+		_ = p.c.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+type slowly struct {
+	http.ResponseWriter
+	c *http.ResponseController
+}
+
+func (s *slowly) Write(b []byte) (int, error) {
+	_ = s.c.SetWriteDeadline(time.Now().Add(patience))
+	return s.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (s *slowly) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// forwarded takes a request's address from the proxy that passed it on.
+func forwarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		all := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+		if from := net.ParseIP(strings.TrimSpace(all[len(all)-1])); from != nil {
+			r.RemoteAddr = net.JoinHostPort(from.String(), "0")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
 
 // Server makes an HTTP server with the hub's limits.
 func (h *Hub) Server(handler http.Handler) *http.Server {
@@ -84,6 +143,10 @@ func (h *Hub) keep(ctx context.Context) error {
 
 // tidy removes what ended, and finishes what a power cut interrupted.
 func (h *Hub) tidy(ctx context.Context) {
+	if !h.clockHolds(ctx) {
+		h.Log.Error("The clock is far from where it was: nothing expires until it is right", "now", h.Desk.Now())
+		return
+	}
 	_, err := h.Desk.Expire(ctx)
 	h.report(ctx, "Expiry failed", err)
 	ended, err := h.Desk.Sweep(ctx)
@@ -92,6 +155,23 @@ func (h *Hub) tidy(ctx context.Context) {
 	_, err = h.Desk.WriteEditions(ctx, h.Public)
 	h.report(ctx, "Edition's files were not written", err)
 	h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
+}
+
+// clockHolds says whether the clock can be right: not before the audit's last
+// row, and not more than 400 days after it.
+func (h *Hub) clockHolds(ctx context.Context) bool {
+	var last struct {
+		At time.Time `json:"at"`
+	}
+	err := h.store.Read(ctx, func(r central.Reader) error {
+		head, err := r.AuditHead(ctx)
+		if err != nil || head.Seq == 0 {
+			return err
+		}
+		return json.Unmarshal(head.Row, &last)
+	})
+	ahead := h.Desk.Now().Sub(last.At)
+	return err == nil && (last.At.IsZero() || ahead > -time.Hour && ahead < 400*24*time.Hour)
 }
 
 func (h *Hub) report(ctx context.Context, what string, err error) {
@@ -107,12 +187,18 @@ func static(dir string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Content-Type", "application/octet-stream")
-		if filepath.Base(r.URL.Path) == "newest.json" {
+		switch first, _, _ := strings.Cut(r.URL.Path, "/"); {
+		case first == "files" || first == "chunks": // named by hash
+			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+			w.Header().Set("ETag", `"`+filepath.Base(r.URL.Path)+`"`)
+		case filepath.Base(r.URL.Path) == "newest.json":
 			w.Header().Set("Cache-Control", "no-cache")
 			w.Header().Set("Content-Type", "application/json")
-		} else {
-			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-			w.Header().Set("ETag", `"`+filepath.ToSlash(r.URL.Path)+`"`)
+			if raw, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(filepath.Clean("/"+r.URL.Path)))); err == nil {
+				w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(raw)))
+			}
+		default:
+			w.Header().Set("Cache-Control", "public, max-age=86400")
 		}
 		files.ServeHTTP(w, r)
 	})

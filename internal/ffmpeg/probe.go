@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os/exec"
@@ -65,7 +66,11 @@ type probeOutput struct {
 	} `json:"format"`
 }
 
-// Probe asks ffprobe about a file. It takes about 100 ms.
+// ErrUnplayable is wrapped where the file is at fault, and not the machine.
+var ErrUnplayable = errors.New("not a media file that can be played")
+
+// Probe asks ffprobe about a file. It takes about 100 ms. What is wrong with the
+// file itself is an ErrUnplayable.
 func Probe(ctx context.Context, path string) (Info, error) {
 	if _, err := CheckFile(path); err != nil {
 		return Info{}, err
@@ -81,7 +86,10 @@ func Probe(ctx context.Context, path string) (Info, error) {
 		return Info{}, err
 	}
 	if err := cmd.Wait(); err != nil {
-		return Info{}, fmt.Errorf("not a media file that can be played: %s", bounded.Reason(&complaint, err))
+		if ctx.Err() != nil {
+			return Info{}, fmt.Errorf("ffprobe: %w", ctx.Err())
+		}
+		return Info{}, fmt.Errorf("%w: %s", ErrUnplayable, bounded.Reason(&complaint, err))
 	}
 	var p probeOutput
 	if err := json.Unmarshal(out.buf, &p); err != nil {
@@ -100,10 +108,10 @@ func (p probeOutput) info() (Info, error) {
 			info.Codec = s.Codec
 			info.Width, info.Height = s.Width, s.Height
 			if s.Width <= 0 || s.Height <= 0 {
-				return Info{}, fmt.Errorf("the video has no picture size")
+				return Info{}, fmt.Errorf("%w: the video has no picture size", ErrUnplayable)
 			}
 			if s.Width > 16384 || s.Height > 16384 || s.Width*s.Height > MaxVideoPixels {
-				return Info{}, fmt.Errorf("the video is %d×%d, larger than 4096×2304", s.Width, s.Height)
+				return Info{}, fmt.Errorf("%w: the video is %d×%d, larger than 4096×2304", ErrUnplayable, s.Width, s.Height)
 			}
 			if a, ok := rational(strings.Replace(s.Aspect, ":", "/", 1)); ok && a.Float() > 0.1 && a.Float() < 10 {
 				info.Width = int(math.Round(float64(info.Width) * a.Float()))

@@ -185,13 +185,16 @@ type Segment struct {
 	Beaten []playlist.ID
 }
 
-// Range says what plays on a layer of a display from one instant to another.
-// The clock is taken as trusted.
-func (p *Planner) Range(d playlist.Display, l playlist.Layer, notices []resolve.Notice, from, until time.Time) []Segment {
+// Range says what plays on a layer of a display from one instant to another; ok
+// is false if it changes more than limit times. The clock is taken as trusted.
+func (p *Planner) Range(d playlist.Display, l playlist.Layer, notices []resolve.Notice, from, until time.Time, limit int) (out []Segment, ok bool) {
 	s := p.layer(d, l)
 	q := resolve.Question{Available: s.available, Notices: notices}
-	var out []Segment
-	for _, seg := range s.set.Range(q, from, until) {
+	segments := s.set.Range(q, from, until)
+	if len(segments) > limit {
+		return nil, false
+	}
+	for _, seg := range segments {
 		x := Segment{Segment: seg}
 		for _, id := range s.set.Covering(q, seg.Span) {
 			if seg.Winner == nil || seg.Winner.ID != id {
@@ -200,5 +203,5 @@ func (p *Planner) Range(d playlist.Display, l playlist.Layer, notices []resolve.
 		}
 		out = append(out, x)
 	}
-	return out
+	return out, true
 }

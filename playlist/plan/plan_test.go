@@ -53,7 +53,13 @@ func TestRangeAgreesWithDecide(t *testing.T) {
 	p := &Planner{Catalogue: c, Files: all{}}
 	d := c.Displays["d"]
 	notice := resolve.Notice{Notice: playlist.Notice{ID: "n", Severity: playlist.Severe, Starts: eight.Add(6 * time.Hour), Ends: eight.Add(7 * time.Hour)}}
-	got := p.Range(d, playlist.Main, []resolve.Notice{notice}, eight.Add(-8*time.Hour), eight.Add(16*time.Hour))
+	got, ok := p.Range(d, playlist.Main, []resolve.Notice{notice}, eight.Add(-8*time.Hour), eight.Add(16*time.Hour), 10)
+	if !ok {
+		t.Fatal("ten changes are too many")
+	}
+	if _, ok := p.Range(d, playlist.Main, nil, eight, eight.Add(16*time.Hour), 2); ok {
+		t.Error("more changes than asked for")
+	}
 	beaten := map[string][]playlist.ID{}
 	for _, s := range got {
 		for at := s.Start; at.Before(s.End); at = at.Add(10 * time.Minute) {

@@ -47,6 +47,7 @@ var benchmarks = []benchmark{
 	{"start", false, benchStart},
 	{"typeset", false, benchTypeset},
 	{"sound/sync", false, benchSync},
+	{"hub", false, benchHub},
 	{"soak/changes", true, soakChanges},
 	{"soak/hour", true, soakHour},
 }

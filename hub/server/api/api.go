@@ -97,13 +97,33 @@ func New(o Options) (*Server, http.Handler) {
 	})
 	s.uploads.register(s, mux)
 	mux.HandleFunc("GET "+Prefix+"/files/{hash}", s.download)
-	mux.HandleFunc(Prefix+"/", func(w http.ResponseWriter, r *http.Request) {
-		s.problem(w, r, errNoSuchPath)
-	})
+	mux.HandleFunc(Prefix+"/", func(w http.ResponseWriter, r *http.Request) { s.nothing(mux, w, r) })
 	return s, s.around(mux)
 }
 
-var errNoSuchPath = problem(http.StatusNotFound, "not-found", "there is nothing at this address")
+// nothing answers where no operation is: 405 where another method would find one.
+func (s *Server) nothing(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = m
+		if _, pattern := mux.Handler(other); pattern != Prefix+"/" && pattern != "" {
+			allowed = append(allowed, m)
+		}
+	}
+	if len(allowed) > 0 {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		s.problem(w, r, problem(http.StatusMethodNotAllowed, "method", "this address takes "+strings.Join(allowed, ", ")))
+		return
+	}
+	s.problem(w, r, problem(http.StatusNotFound, "not-found", "there is nothing at this address"))
+}
+
+// open says whether an address answers people who are not signed in. To all
+// others nothing of a request is read before it is known who asks.
+func open(r *http.Request) bool {
+	return r.URL.Path == "/openapi.json" || r.URL.Path == Prefix+"/session" && r.Method == http.MethodPost || r.Method == http.MethodOptions
+}
 
 // namer names schemas by their Go types. Two are called alike in two packages.
 func namer(t reflect.Type, hint string) string {
@@ -144,9 +164,15 @@ func (s *Server) around(next http.Handler) http.Handler {
 			in.caller, in.err = s.Desk.Caller(r.Context(), in.token)
 		}
 		in.caller.From = Address(r)
-		if err := keyed(r, &in.caller); err != nil {
-			s.problem(w, r, err)
+		if in.err != nil && !open(r) {
+			s.problem(w, r, in.err)
 			return
+		}
+		if in.err == nil {
+			if err := keyed(r, &in.caller); err != nil {
+				s.problem(w, r, err)
+				return
+			}
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, in)))
 	})
@@ -181,7 +207,10 @@ func Token(r *http.Request) string {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return strings.TrimSpace(token)
 	}
-	if c, err := r.Cookie(cookieName); err == nil {
+	// A browser sends its cookie with whatever another site makes it ask: through
+	// the API it only reads. The pages' forms are guarded by themselves.
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead || !strings.HasPrefix(r.URL.Path, Prefix)
+	if c, err := r.Cookie(cookieName); err == nil && reads {
 		return c.Value
 	}
 	return ""
@@ -223,6 +252,7 @@ func add[I, O any](s *Server, op huma.Operation, f func(ctx context.Context, by 
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = maxBody
 	}
+	op.BodyReadTimeout = -1 // the hub's own, which grants each piece its time
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity)
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		by, err := caller(ctx)

@@ -31,7 +31,7 @@ func (s *Server) session() {
 		Token string `json:"token" doc:"shown once; ends after an hour without a request, at the latest after 12"`
 	}
 	op := huma.Operation{Method: http.MethodPost, Path: Prefix + "/session", OperationID: "sign_in", Summary: "Sign in", Tags: []string{"session"},
-		Security: []map[string][]string{}, MaxBodyBytes: 8192, DefaultStatus: http.StatusCreated, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests}}
+		Security: []map[string][]string{}, MaxBodyBytes: 8192, BodyReadTimeout: -1, DefaultStatus: http.StatusCreated, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests}}
 	huma.Register(s.huma, op, func(ctx context.Context, in *signIn) (*struct{ Body token }, error) {
 		by, _ := caller(ctx)
 		t, err := s.Desk.SignIn(ctx, in.Body.Login, in.Body.Password, in.Body.Code, by.From)
@@ -50,6 +50,20 @@ func (s *Server) session() {
 			_, a, err := s.Desk.Account(ctx, by.Account)
 			return &struct{ Body Me }{Me{a, append([]rights.Grant{}, by.Grants...)}}, err
 		})
+	type newPassword struct {
+		Body struct {
+			Old string `json:"old" maxLength:"1000"`
+			New string `json:"new" maxLength:"1000" doc:"10 characters or more"`
+		}
+	}
+	add(s, huma.Operation{Method: http.MethodPost, Path: "/me/password", OperationID: "change_own_password", Summary: "Change your password; all your sessions end", Tags: []string{"session"}},
+		func(ctx context.Context, by desk.Caller, in *newPassword) (*struct{}, error) {
+			return nil, s.Desk.ChangePassword(ctx, by, in.Body.Old, in.Body.New)
+		})
+	s.twoSteps()
+}
+
+func (s *Server) twoSteps() {
 	type address struct {
 		Address string `json:"address" doc:"otpauth address; draw it as a QR code"`
 	}

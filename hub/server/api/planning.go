@@ -50,6 +50,13 @@ func (s *Server) planning() {
 			rows, err := view.Range(in.Display, in.Layer, in.From, in.Until)
 			return &struct{ Body []desk.Stretch }{rows}, err
 		})
+	s.publishing()
+}
+
+func (s *Server) publishing() {
+	op := func(method, path, id, summary string) huma.Operation {
+		return huma.Operation{Method: method, Path: path, OperationID: id, Summary: summary, Tags: []string{"plan"}}
+	}
 	type scopeInput struct {
 		Scope playlist.ID `query:"scope" maxLength:"128" required:"true" doc:"the ministry, a province, or a place below"`
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"mime"
@@ -19,10 +18,13 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
 	"cotmoc/internal/atomicfile"
 	"cotmoc/playlist"
+	"cotmoc/playlist/media"
 )
 
 // Limits of uploads.
@@ -143,6 +145,19 @@ func (u *uploads) register(s *Server, mux *http.ServeMux) {
 	})
 }
 
+// room refuses what would fill the disk: the database on it must go on.
+func (u *uploads) room(bytes int64) error {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(u.dir, &disk); err != nil {
+		return fmt.Errorf("look at the disk: %w", err)
+	}
+	reserve := min(int64(200<<20), int64(disk.Blocks)*disk.Bsize/10)
+	if free := int64(disk.Bavail) * disk.Bsize; free-bytes < reserve {
+		return fmt.Errorf("%w: %d MB are free", media.ErrNoRoom, free>>20)
+	}
+	return nil
+}
+
 // metadata reads tus' Upload-Metadata: names and base64 values.
 func metadata(header string) (map[string]string, error) {
 	out := map[string]string{}
@@ -175,6 +190,9 @@ func (s *Server) createUpload(w http.ResponseWriter, r *http.Request, by desk.Ca
 	if err != nil {
 		return err
 	}
+	if err := s.uploads.room(length); err != nil {
+		return err
+	}
 	name := filepath.Base(filepath.Clean("/" + strings.ToValidUTF8(meta["filename"], "_")))
 	if name == "/" || name == "." || len(name) > 255 {
 		name = "file"
@@ -194,6 +212,9 @@ func (s *Server) upload(r *http.Request, by desk.Caller) (desk.Upload, int64, er
 	u, err := s.Desk.Upload(r.Context(), by, playlist.ID(r.PathValue("id")))
 	if err != nil {
 		return u, 0, err
+	}
+	if u.File != "" { // it was finished: all is here
+		return u, u.Length, nil
 	}
 	offset, err := s.uploads.offset(u.ID)
 	return u, offset, err
@@ -235,6 +256,9 @@ func (s *Server) patchUpload(w http.ResponseWriter, r *http.Request, by desk.Cal
 	if err != nil {
 		return err
 	}
+	if err := s.uploads.room(max(r.ContentLength, 0)); err != nil {
+		return err
+	}
 	now, err := s.uploads.write(u, offset, r.Body, want)
 	w.Header().Set("Upload-Offset", strconv.FormatInt(now, 10))
 	w.Header().Set("Upload-Expires", u.Expires.UTC().Format(http.TimeFormat))
@@ -273,38 +297,34 @@ func (u *uploads) write(up desk.Upload, offset int64, body io.Reader, want []byt
 	}
 	sum := sha256.New()
 	body = io.LimitReader(body, up.Length-offset)
-	at, readErr := offset, error(nil)
-	for readErr == nil {
-		var n int64
-		n, readErr = copyPiece(f, sum, body)
-		at += n
+	at, piece := offset, make([]byte, flushEvery)
+	for {
+		n, readErr := io.ReadFull(body, piece)
+		if _, err := f.Write(piece[:n]); err != nil {
+			return offset, fmt.Errorf("write an upload: %w", err)
+		}
+		sum.Write(piece[:n])
+		at += int64(n)
 		if want == nil && n > 0 {
 			if err := u.keep(up.ID, f, at); err != nil {
 				return offset, err
 			}
 			offset = at
 		}
-	}
-	if want != nil && !errors.Is(readErr, io.EOF) {
-		return offset, problem(http.StatusBadRequest, "invalid", "the piece broke off, so nothing of it was kept")
-	}
-	if want != nil {
-		if string(sum.Sum(nil)) != string(want) {
+		switch {
+		case readErr == nil:
+			continue
+		case !errors.Is(readErr, io.EOF) && !errors.Is(readErr, io.ErrUnexpectedEOF) && want == nil:
+			return offset, problem(http.StatusBadRequest, "invalid", "the piece broke off; what came of it was kept")
+		case !errors.Is(readErr, io.EOF) && !errors.Is(readErr, io.ErrUnexpectedEOF):
+			return offset, problem(http.StatusBadRequest, "invalid", "the piece broke off, so nothing of it was kept")
+		case want == nil:
+			return offset, nil
+		case string(sum.Sum(nil)) != string(want):
 			return offset, problem(460, "wrong-checksum", "the piece is not what its checksum says: send it again")
 		}
-		if err := u.keep(up.ID, f, at); err != nil {
-			return offset, err
-		}
+		return at, u.keep(up.ID, f, at)
 	}
-	if !errors.Is(readErr, io.EOF) {
-		return at, problem(http.StatusBadRequest, "invalid", "the piece broke off; what came of it was kept")
-	}
-	return at, nil
-}
-
-func copyPiece(f io.Writer, sum hash.Hash, body io.Reader) (int64, error) {
-	n, err := io.CopyN(io.MultiWriter(f, sum), body, flushEvery)
-	return n, err
 }
 
 // keep makes the bytes up to at durable, and then says so.
@@ -347,18 +367,35 @@ func (s *Server) finishUpload(w http.ResponseWriter, r *http.Request, by desk.Ca
 		return problem(http.StatusConflict, "wrong-offset", fmt.Sprintf("%d of %d bytes are here", offset, u.Length))
 	}
 	by.Key = "" // the file's hash makes a repetition harmless
-	f, err := s.Taker.TakeIn(r.Context(), by, u.Owner, u.Name, s.uploads.part(u.ID))
-	refused := errors.Is(err, ErrFile)
-	if err != nil && !refused {
-		return err
-	}
-	if err := errors.Join(err, s.Desk.EndUpload(context.WithoutCancel(r.Context()), u.ID), s.uploads.remove(u.ID)); err != nil {
+	// Whoever asked may have lost the link: the work goes on, and its outcome is
+	// there when they ask again.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), finishTime)
+	defer cancel()
+	f, err := s.finish(ctx, by, u)
+	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", Prefix+"/media/"+string(f.SHA256))
 	w.WriteHeader(http.StatusCreated)
 	return json.NewEncoder(w).Encode(f)
+}
+
+// finishTime is how long looking at a file and keeping it may take.
+const finishTime = 30 * time.Minute
+
+func (s *Server) finish(ctx context.Context, by desk.Caller, u desk.Upload) (desk.File, error) {
+	if u.File != "" {
+		return s.Desk.File(ctx, u.File)
+	}
+	f, err := s.Taker.TakeIn(ctx, by, u.Owner, u.Name, s.uploads.part(u.ID))
+	if errors.Is(err, ErrFile) { // it will not get better
+		return f, errors.Join(err, s.Desk.EndUpload(ctx, u.ID), s.uploads.remove(u.ID))
+	}
+	if err != nil {
+		return f, err
+	}
+	return f, errors.Join(s.Desk.FinishUpload(ctx, u.ID, f.SHA256), s.uploads.remove(u.ID))
 }
 
 // inline are the types that a browser may show; all others are downloaded.

@@ -109,6 +109,12 @@ func (s *Server) reviewing() {
 			func(ctx context.Context, by desk.Caller, in *ByRevision, rev int64) (*verdictOutput, error) {
 				return verdict(s.Desk.ApproveObject(ctx, by, kind, in.ID, rev))
 			})
+		changing(s, huma.Operation{Method: http.MethodPost, Path: "/" + path + "/{id}/reject", OperationID: "reject_" + string(kind),
+			Summary: "Send a change of this row back with a reason and a note"},
+			func(in *rejectInput) string { return in.IfMatch },
+			func(ctx context.Context, by desk.Caller, in *rejectInput, rev int64) (*verdictOutput, error) {
+				return verdict(s.Desk.RejectObject(ctx, by, kind, in.ID, rev, in.Body.Reason, in.Body.Note))
+			})
 	}
 	add(s, huma.Operation{Method: http.MethodGet, Path: "/review-queue", OperationID: "review_queue", Tags: []string{"versions"}, Summary: "What waits for a review where you may review"},
 		func(ctx context.Context, by desk.Caller, _ *struct{}) (*struct{ Body []desk.Waiting }, error) {

@@ -46,6 +46,8 @@ const (
 	Files     Kind = "file"
 	Approvals Kind = "approval" // which revision of an item or fact may be shown
 
+	Settings Kind = "setting" // of the hub itself
+
 	Sessions Kind = "session" // from here on: kept while they are needed
 	Jobs     Kind = "job"
 	Uploads  Kind = "upload"
@@ -153,8 +155,8 @@ type Tx interface {
 	Delete(ctx context.Context, kind Kind, id playlist.ID, rev int64, at time.Time, by playlist.ID) error
 	AppendAudit(ctx context.Context, r AuditRow) error
 	AddCheckpoint(ctx context.Context, c Checkpoint) error
-	// AddEdition adds the scope's next edition and lets go the snapshots of all
-	// but the newest keep of that scope.
+	// AddEdition adds a scope's edition, whose number is higher than all before,
+	// and lets go the snapshots of all but the newest keep of that scope.
 	AddEdition(ctx context.Context, e Edition, keep int) error
 }
 

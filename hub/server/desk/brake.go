@@ -34,11 +34,11 @@ const (
 func newBrake() brake { return brake{mu: &sync.Mutex{}, hits: map[string]misses{}} }
 
 func keys(login, from string) [2]string {
-	return [2]string{strings.ToLower(login) + separatorInKey + from, separatorInKey + from}
+	return [2]string{strings.ToLower(strings.TrimSpace(login)) + separatorInKey + from, separatorInKey + from}
 }
 
-// wait says how long the next attempt must wait.
-func (b brake) wait(login, from string, now time.Time) time.Duration {
+// try says how long the next attempt must wait; if it need not, it is counted.
+func (b brake) try(login, from string, now time.Time) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var longest time.Duration
@@ -52,14 +52,12 @@ func (b brake) wait(login, from string, now time.Time) time.Duration {
 			continue
 		}
 		pause := min(doublingFirst<<min(m.n-free, maxDoublings), longestWait)
-		longest = max(longest, pause-now.Sub(m.last))
+		// A clock that was set back must not lock people out for its jump.
+		longest = max(longest, min(pause-now.Sub(m.last), longestWait))
 	}
-	return longest
-}
-
-func (b brake) miss(login, from string, now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	if longest > 0 {
+		return longest
+	}
 	for _, key := range keys(login, from) {
 		m := b.hits[key]
 		if now.Sub(m.last) > forgetMisses {
@@ -70,6 +68,7 @@ func (b brake) miss(login, from string, now time.Time) {
 	if len(b.hits) > maxRemembered {
 		b.evict()
 	}
+	return 0
 }
 
 // evict forgets the older half.
@@ -90,5 +89,11 @@ func (b brake) evict() {
 func (b brake) hit(login, from string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.hits, keys(login, from)[0])
+	k := keys(login, from)
+	delete(b.hits, k[0])
+	if m := b.hits[k[1]]; m.n > 1 {
+		b.hits[k[1]] = misses{m.n - 1, m.last}
+	} else {
+		delete(b.hits, k[1])
+	}
 }

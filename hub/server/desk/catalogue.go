@@ -24,23 +24,22 @@ type Held struct {
 	Why  string       `json:"why"`
 }
 
-// gatherer reads the rows of a scope, or of all (owners nil). Approved versions
-// count as published where planned is set: that is what the next editions show.
+// gatherer reads the rows of a scope, or of all. Approved versions count as
+// published: that is what the next editions show.
 type gatherer struct {
-	ctx     context.Context
-	r       central.Reader
-	tree    *tree
-	scope   playlist.ID // empty: all
-	planned bool
-	out     gathered
-	items   map[playlist.ID]bool // that may be shown, of all scopes
-	files   map[playlist.Hash]bool
+	ctx   context.Context
+	r     central.Reader
+	tree  *tree
+	scope playlist.ID // empty: all
+	out   gathered
+	files map[playlist.Hash]bool
+	*approved
 }
 
-func gather(ctx context.Context, r central.Reader, places *tree, scope playlist.ID, planned bool) (gathered, error) {
-	g := &gatherer{ctx: ctx, r: r, tree: places, scope: scope, planned: planned, items: map[playlist.ID]bool{}, files: map[playlist.Hash]bool{}}
+func gather(ctx context.Context, r central.Reader, places *tree, scope playlist.ID, a *approved) (gathered, error) {
+	g := &gatherer{ctx: ctx, r: r, tree: places, scope: scope, files: map[playlist.Hash]bool{}, approved: a}
 	g.out.rows.Format = playlist.Format
-	for _, step := range []func() error{g.places, g.planning, g.content, g.lists, g.notices, g.media} {
+	for _, step := range []func() error{g.places, g.content, g.planning, g.lists, g.notices, g.media} {
 		if err := step(); err != nil {
 			return g.out, err
 		}
@@ -98,10 +97,15 @@ func (g *gatherer) planning() error {
 		return err
 	}
 	err := each(g, central.Layouts, func(_ central.Doc, l playlist.Layout) {
-		rows.Layouts = append(rows.Layouts, l)
-		for _, z := range l.Zones {
-			g.need(z.Source.Media)
+		l.Zones = slices.Clone(l.Zones)
+		for n, z := range l.Zones {
+			if z.Source.Media != "" && !g.seen[z.Source.Media] {
+				g.hold(central.Layouts, l.ID, "its logo is left out: the picture is in no approved version")
+				l.Zones[n].Source.Media = ""
+			}
+			g.need(l.Zones[n].Source.Media)
 		}
+		rows.Layouts = append(rows.Layouts, l)
 	})
 	if err != nil {
 		return err
@@ -123,7 +127,29 @@ func (g *gatherer) need(hashes ...playlist.Hash) {
 
 // content gathers items, versions and gate facts: of each what was approved.
 func (g *gatherer) content() error {
-	docs, err := g.r.List(g.ctx, central.Query{Kind: central.Items})
+	for _, i := range g.rows {
+		if g.mine(i.owner) {
+			g.out.rows.Items = append(g.out.rows.Items, i.row)
+		}
+	}
+	for n, owner := range g.owners {
+		v := g.versions[n]
+		if !g.mine(owner) {
+			continue
+		}
+		if g.overtaken[v.ID] {
+			g.hold(central.Versions, v.ID, "it is left out: what it translates has changed in substance since")
+			continue
+		}
+		if err := g.version(v, g.coming[turn{v.Item, v.Language}]); err != nil {
+			return err
+		}
+	}
+	return g.facts()
+}
+
+func (g *gatherer) facts() error {
+	docs, err := g.r.List(g.ctx, central.Query{Kind: central.Facts})
 	if err != nil {
 		return err
 	}
@@ -132,36 +158,19 @@ func (g *gatherer) content() error {
 		if err != nil {
 			return err
 		}
-		if shown == nil {
+		if shown == nil || !g.mine(shown.Owner) { // not where somebody wants to move it
 			continue
 		}
-		item, err := central.Decode[playlist.Item](*shown)
+		f, err := central.Decode[playlist.GateFact](*shown)
 		if err != nil {
 			return err
 		}
-		g.items[item.ID] = true
-		if g.mine(shown.Owner) {
-			g.out.rows.Items = append(g.out.rows.Items, item)
+		if f.Value, err = names(f.Value); err != nil {
+			return err
 		}
-	}
-	if err := g.versions(); err != nil {
-		return err
-	}
-	var inner error
-	err = each(g, central.Facts, func(d central.Doc, _ playlist.GateFact) {
-		shown, err := approvedRow(g.ctx, g.r, d)
-		if err != nil || shown == nil {
-			inner = first(inner, err)
-			return
-		}
-		f, err := central.Decode[playlist.GateFact](*shown)
-		if err == nil {
-			f.Value, err = names(f.Value)
-		}
-		inner = first(inner, err)
 		g.out.rows.Facts = append(g.out.rows.Facts, f)
-	})
-	return first(err, inner)
+	}
+	return nil
 }
 
 func first(a, b error) error {
@@ -169,36 +178,6 @@ func first(a, b error) error {
 		return a
 	}
 	return b
-}
-
-func (g *gatherer) versions() error {
-	states := []string{string(playlist.Published), string(playlist.Withdrawn)}
-	if g.planned {
-		states = append(states, string(playlist.Approved))
-	}
-	docs, err := g.r.List(g.ctx, central.Query{Kind: central.Versions, States: states})
-	if err != nil {
-		return err
-	}
-	coming := map[string]bool{} // item and language of approved versions
-	for _, d := range docs {
-		if d.State == string(playlist.Approved) {
-			coming[string(d.Parent)+"\n"+d.Name] = true
-		}
-	}
-	for _, d := range docs {
-		if !g.mine(d.Owner) {
-			continue
-		}
-		v, err := central.Decode[Version](d)
-		if err != nil {
-			return err
-		}
-		if err := g.version(v, coming[string(d.Parent)+"\n"+d.Name]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (g *gatherer) version(v Version, replaced bool) error {
@@ -227,6 +206,14 @@ func (g *gatherer) version(v Version, replaced bool) error {
 	}
 	if row.Media, err = g.renditions(row.Media); err != nil {
 		return err
+	}
+	row.Sounds = slices.Clone(row.Sounds)
+	for n := range row.Sounds {
+		made, err := g.renditions([]playlist.Hash{row.Sounds[n].Media})
+		if err != nil {
+			return err
+		}
+		row.Sounds[n].Media = made[0]
 	}
 	g.need(row.Files()...)
 	g.out.rows.Versions = append(g.out.rows.Versions, row)
@@ -318,6 +305,17 @@ func (g *gatherer) notices() error {
 			bodies[l] = b
 		}
 		n.Bodies = bodies
+		if n.Sound != "" {
+			_, f, err := central.Load[File](g.ctx, g.r, central.Files, playlist.ID(n.Sound))
+			inner = first(inner, err)
+			switch {
+			case err == nil && f.State != FileReady: // words now are better than sound later
+				g.hold(central.Notices, n.ID, "it goes out without its sound, which is not ready")
+				n.Sound = ""
+			case f.Renditions["sound"] != "":
+				n.Sound = f.Renditions["sound"]
+			}
+		}
 		g.need(n.Sound)
 		g.out.rows.Notices = append(g.out.rows.Notices, n)
 	})

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,11 +42,12 @@ type Desk struct {
 	Now   func() time.Time
 	Log   *slog.Logger
 
-	key    ed25519.PrivateKey       // signs the audit's checkpoints
-	signed func(central.Checkpoint) // keeps one elsewhere
-	tree   atomic.Pointer[tree]
-	wake   chan struct{} // a job was queued
-	people *people
+	key     ed25519.PrivateKey       // signs the audit's checkpoints
+	signed  func(central.Checkpoint) // keeps one elsewhere
+	tree    atomic.Pointer[tree]
+	wake    chan struct{} // a job was queued
+	writing sync.Mutex    // one writes editions' files at a time
+	people  *people
 }
 
 // Options are what New needs beside a store.

@@ -134,6 +134,9 @@ type Upload struct {
 	Name    string      `json:"name"`
 	Length  int64       `json:"length"` // bytes in all
 	Expires time.Time   `json:"expires"`
+	// File is what it became: the answer for whoever lost the link while it was
+	// looked at.
+	File playlist.Hash `json:"file,omitempty"`
 }
 
 // MaxUploads is how many an account may have open.
@@ -146,7 +149,7 @@ func (d *Desk) StartUpload(ctx context.Context, by Caller, u Upload) (Upload, er
 		if err := t.mayBring(u.Owner); err != nil {
 			return u, err
 		}
-		open, err := t.Count(t.ctx, central.Query{Kind: central.Uploads, Parent: by.Account})
+		open, err := t.Count(t.ctx, central.Query{Kind: central.Uploads, Parent: by.Account, States: []string{uploadOpen}})
 		if err != nil {
 			return u, err
 		}
@@ -154,7 +157,7 @@ func (d *Desk) StartUpload(ctx context.Context, by Caller, u Upload) (Upload, er
 			return u, &playlist.Error{Code: playlist.CodeRefused, Where: "upload", Detail: fmt.Sprintf("%d uploads are open already: finish or delete them first", open)}
 		}
 		u.Account = by.Account
-		doc := central.Doc{Kind: central.Uploads, ID: u.ID, Owner: u.Owner, Parent: by.Account, Due: u.Expires}
+		doc := central.Doc{Kind: central.Uploads, ID: u.ID, Owner: u.Owner, Parent: by.Account, State: uploadOpen, Due: u.Expires}
 		if err := doc.Encode(u); err != nil {
 			return u, err
 		}
@@ -174,6 +177,25 @@ func (d *Desk) Upload(ctx context.Context, by Caller, id playlist.ID) (Upload, e
 		return Upload{}, fmt.Errorf("upload %q: %w", id, central.ErrNotFound)
 	}
 	return u, err
+}
+
+// uploadOpen is the state of an upload whose bytes are on their way.
+const uploadOpen = "open"
+
+// FinishUpload notes what an upload became.
+func (d *Desk) FinishUpload(ctx context.Context, id playlist.ID, file playlist.Hash) error {
+	return d.Store.Write(ctx, func(tx central.Tx) error {
+		doc, u, err := central.Load[Upload](ctx, tx, central.Uploads, id)
+		if err != nil {
+			return err
+		}
+		u.File, doc.State, doc.At = file, "", d.Now()
+		if err := doc.Encode(u); err != nil {
+			return err
+		}
+		_, err = tx.Put(ctx, doc)
+		return err
+	})
 }
 
 // EndUpload forgets an upload.

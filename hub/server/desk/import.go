@@ -128,24 +128,31 @@ func (t *tx) importVersion(v playlist.Version, out *Imported) error {
 	if err != nil {
 		return err
 	}
-	for n, doc := range slices.Backward(docs) {
+	newest, latest := central.Doc{}, Version{}
+	for _, doc := range docs {
 		have, err := central.Decode[Version](doc)
 		if err != nil {
 			return err
 		}
-		if sameContent(have.Version, v) {
-			out.Same++
-			return nil
+		if have.Number > latest.Number {
+			newest, latest = doc, have
 		}
-		if have.State == playlist.Draft && n == len(docs)-1 { // go on with the draft
-			v.ID = have.ID
-			have.Version, have.Authors = v, with(have.Authors, t.by.Account)
-			have.State = playlist.Draft
-			out.Changed++
-			out.Versions = append(out.Versions, v.ID)
-			_, err := t.keepVersion(doc, have)
-			return err
-		}
+	}
+	if latest.Number > 0 && sameContent(latest.Version, v) {
+		out.Same++
+		return nil
+	}
+	switch latest.State {
+	case playlist.Draft: // go on with it
+		v.ID = latest.ID
+		latest.Version, latest.Authors = v, with(latest.Authors, t.by.Account)
+		latest.State = playlist.Draft
+		out.Changed++
+		out.Versions = append(out.Versions, v.ID)
+		_, err := t.keepVersion(newest, latest)
+		return err
+	case playlist.InReview, playlist.Approved:
+		return fmt.Errorf("its version %s is %s: %w", latest.ID, latest.State, central.ErrExists)
 	}
 	if v.ID == "" {
 		v.ID = v.Item + ":" + playlist.ID(v.Language)
@@ -205,6 +212,21 @@ func inOrder(r playlist.Rows, owner playlist.ID) ([]importRow, error) {
 		own(&x.Owner)
 		add(central.Playlists, x.ID, x)
 	}
+	out = append(out, planned(r, places, owner)...)
+	return append(bare(places), out...), nil
+}
+
+// planned are the rows that refer to items and playlists.
+func planned(r playlist.Rows, places []playlist.Place, owner playlist.ID) []importRow {
+	var out []importRow
+	add := func(kind central.Kind, id playlist.ID, row any) {
+		out = append(out, importRow{kind: kind, id: id, row: row})
+	}
+	own := func(id *playlist.ID) {
+		if *id == "" {
+			*id = owner
+		}
+	}
 	for _, x := range r.Layouts {
 		own(&x.Owner)
 		add(central.Layouts, x.ID, x)
@@ -233,7 +255,7 @@ func inOrder(r playlist.Rows, owner playlist.ID) ([]importRow, error) {
 		own(&x.Owner)
 		add(central.Notices, x.ID, x)
 	}
-	return append(bare(places), out...), nil
+	return out
 }
 
 // bare are places without what they refer to, which comes later.

@@ -68,6 +68,9 @@ func (d *Desk) Lease(ctx context.Context, lease time.Duration) (*Job, error) {
 			if j.Problem == "" {
 				j.Problem = "its worker ended without a word, again and again"
 			}
+			if err := failFile(ctx, tx, d.Now(), j); err != nil {
+				return err
+			}
 		} else {
 			doc.State, doc.Due, job = JobRunning, d.Now().Add(lease), &j
 		}
@@ -105,6 +108,57 @@ func keepJob(ctx context.Context, tx central.Tx, now time.Time, doc central.Doc,
 	doc.At = now
 	_, err := tx.Put(ctx, doc)
 	return err
+}
+
+// failFile tells whoever brought a file that its job is dead.
+func failFile(ctx context.Context, tx central.Tx, now time.Time, j Job) error {
+	doc, f, err := central.Load[File](ctx, tx, central.Files, j.Subject)
+	if errors.Is(err, central.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.State, f.Problem, doc.State, doc.At = FileFailed, j.Problem, string(FileFailed), now
+	if err := doc.Encode(f); err != nil {
+		return err
+	}
+	_, err = tx.Put(ctx, doc)
+	return err
+}
+
+// GiveBack returns a job whose worker was stopped on purpose: it was no attempt.
+func (d *Desk) GiveBack(ctx context.Context, j Job) error {
+	return d.onLease(ctx, j, func(doc *central.Doc, now *Job) {
+		doc.State, doc.Due = JobQueued, d.Now()
+		now.Attempts--
+	})
+}
+
+// WorkAgain queues the work on a file that failed, because it was brought again.
+func (d *Desk) WorkAgain(ctx context.Context, by Caller, f File, kind string) (File, error) {
+	return do(ctx, d, by, "work on file again", func(t *tx) (File, error) {
+		doc, f, err := central.Load[File](t.ctx, t, central.Files, playlist.ID(f.SHA256))
+		if err != nil {
+			return f, err
+		}
+		t.about(central.Files, doc.ID, doc.Owner)
+		if err := t.mayBring(doc.Owner); err != nil {
+			return f, err
+		}
+		if f.State != FileFailed {
+			return f, nil
+		}
+		f.State, f.Problem, doc.State = FileWorking, "", string(FileWorking)
+		if err := doc.Encode(f); err != nil {
+			return f, err
+		}
+		if err := t.queue(Job{Kind: kind, Subject: doc.ID, Owner: doc.Owner}); err != nil {
+			return f, err
+		}
+		_, err = t.put(doc)
+		return f, err
+	})
 }
 
 // ErrLeaseLost tells a worker that its job was given to another.

@@ -144,8 +144,14 @@ func (t *tx) waiting(doc central.Doc) (*Waiting, error) {
 			return nil, err
 		}
 		shown, err := approvedRow(t.ctx, t, doc)
-		if err != nil || shown == nil && row.Kind != playlist.Fact {
+		if err != nil {
 			return nil, err
+		}
+		if shown == nil && row.Kind != playlist.Fact {
+			waiting, err := t.Count(t.ctx, central.Query{Kind: central.Versions, Parent: doc.ID, States: []string{string(playlist.Approved), string(playlist.Published)}})
+			if err != nil || waiting == 0 {
+				return nil, err
+			}
 		}
 		w.Item, w.Title, w.Class = doc.ID, string(doc.ID), row.Class
 		if class, err = t.classOf(doc, row); err != nil {
@@ -264,7 +270,7 @@ func (d *Desk) Translations(ctx context.Context, by Caller, under, after playlis
 				return err
 			}
 			row := Translation{Item: item.ID, Owner: item.Owner}
-			var versions []playlist.Version
+			var readable []central.Doc
 			for _, doc := range docs {
 				v, err := central.Decode[Version](doc)
 				if err != nil {
@@ -273,10 +279,14 @@ func (d *Desk) Translations(ctx context.Context, by Caller, under, after playlis
 				if !mayRead(by, places, doc) {
 					continue
 				}
-				versions = append(versions, v.Version)
+				readable = append(readable, doc)
 				if row.Title == "" || v.Language == playlist.Vietnamese {
 					row.Title = v.Title
 				}
+			}
+			versions, err := inTime(readable)
+			if err != nil {
+				return err
 			}
 			row.Cells = workflow.Cells(versions, places.LanguagesOf(item.Owner))
 			rows = append(rows, row)

@@ -53,6 +53,11 @@ func (t *tx) object(kind central.Kind, id playlist.ID, rev int64, raw json.RawMe
 	if err := t.mayPut(k, kind, o, rev); err != nil {
 		return doc, err
 	}
+	if n, ok := o.row.(playlist.Notice); ok {
+		if err := t.mayCancel(n); err != nil {
+			return doc, err
+		}
+	}
 	if err := checkRow(t, o); err != nil {
 		return doc, err
 	}
@@ -81,7 +86,30 @@ func (t *tx) mayPut(k kindOf, kind central.Kind, o object, rev int64) error {
 	if err != nil {
 		return err
 	}
-	return t.need(k.right, old.Owner)
+	if err := t.need(k.right, old.Owner); err != nil || old.Owner == o.owner || kind != central.Items {
+		return err
+	}
+	if n, err := t.Count(t.ctx, central.Query{Kind: central.Versions, Parent: o.id}); err != nil || n > 0 {
+		return errors.Join(err, inUse(kind, o.id, "its versions belong to its owner's reviewers: make a new item for the other owner"))
+	}
+	return nil
+}
+
+// mayCancel: only who could have given a notice may take it back.
+func (t *tx) mayCancel(n playlist.Notice) error {
+	for _, id := range n.Cancels {
+		old, err := t.Get(t.ctx, central.Notices, id)
+		if errors.Is(err, central.ErrNotFound) {
+			return &playlist.Error{Code: playlist.CodeMissing, Where: "notice " + string(n.ID), Detail: fmt.Sprintf("the notice %q that it cancels does not exist", id)}
+		}
+		if err != nil {
+			return err
+		}
+		if err := t.need(rights.Alert, old.Owner); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mayPutPlace: whoever administers a place may change what is said of it; what
@@ -133,9 +161,28 @@ func (d *Desk) Delete(ctx context.Context, by Caller, kind central.Kind, id play
 		if err := t.unused(kind, id); err != nil {
 			return struct{}{}, err
 		}
+		if err := t.forgetApproval(kind, id, old.Owner); err != nil {
+			return struct{}{}, err
+		}
 		return struct{}{}, t.Delete(t.ctx, kind, id, rev, t.now, t.by.Account)
 	})
 	return err
+}
+
+// forgetApproval: what is on the screens is taken off them by who may withdraw,
+// and a new row with the same id begins without an approval.
+func (t *tx) forgetApproval(kind central.Kind, id, owner playlist.ID) error {
+	kept, err := t.Get(t.ctx, central.Approvals, approvalID(kind, id))
+	if errors.Is(err, central.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.need(rights.Withdraw, owner); err != nil {
+		return err
+	}
+	return t.Tx.Delete(t.ctx, central.Approvals, kept.ID, kept.Rev, t.now, t.by.Account)
 }
 
 // referrers are the kinds whose rows may name one of the kind.

@@ -61,6 +61,10 @@ func (d *Desk) AddAccount(ctx context.Context, by Caller, a Account, pass string
 	if err != nil {
 		return a, err
 	}
+	by.Key = "" // a kept answer would keep a hash of the password with it
+	if err := d.administers(ctx, by, a.Place); err != nil {
+		return a, err // before hashing, which takes time by design
+	}
 	var hash string
 	if pass != "" {
 		if hash, err = d.people.hasher.Hash(ctx, pass); err != nil {
@@ -91,6 +95,21 @@ func (d *Desk) AddAccount(ctx context.Context, by Caller, a Account, pass string
 	})
 }
 
+// administers refuses early, and on the record, who may not administer a place;
+// empty means the root.
+func (d *Desk) administers(ctx context.Context, by Caller, place playlist.ID) error {
+	err := d.read(ctx, func(_ central.Reader, places *tree) error {
+		if place == "" {
+			place = places.root
+		}
+		return (&tx{by: by, tree: places}).need(rights.Administer, place)
+	})
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return errors.Join(err, d.refused(ctx, by, refusal, "administer account", central.Accounts, ""))
+	}
+	return err
+}
+
 func (t *tx) keepAccount(doc central.Doc, s secret) error {
 	doc.Owner, doc.Name, doc.State = s.Place, s.Login, s.Subject
 	if err := doc.Encode(s); err != nil {
@@ -101,11 +120,15 @@ func (t *tx) keepAccount(doc central.Doc, s secret) error {
 }
 
 func accountByLogin(ctx context.Context, r central.Reader, login string) (central.Doc, secret, error) {
-	docs, err := r.List(ctx, central.Query{Kind: central.Accounts, Name: strings.ToLower(strings.TrimSpace(login)), Limit: 1})
+	login = strings.ToLower(strings.TrimSpace(login))
+	if login == "" { // it would mean every account
+		return central.Doc{}, secret{}, fmt.Errorf("account: %w", central.ErrNotFound)
+	}
+	docs, err := r.List(ctx, central.Query{Kind: central.Accounts, Name: login, Limit: 1})
 	if err != nil {
 		return central.Doc{}, secret{}, err
 	}
-	if len(docs) == 0 || login == "" {
+	if len(docs) == 0 {
 		return central.Doc{}, secret{}, fmt.Errorf("account %q: %w", login, central.ErrNotFound)
 	}
 	s, err := central.Decode[secret](docs[0])
@@ -124,9 +147,16 @@ type AccountChange struct {
 // ChangeAccount changes an account. Its sessions end where a password changes
 // or it is disabled.
 func (d *Desk) ChangeAccount(ctx context.Context, by Caller, id playlist.ID, rev int64, change AccountChange) (central.Doc, error) {
+	by.Key = ""
 	var hash string
 	if change.Password != nil {
-		var err error
+		_, a, err := d.Account(ctx, id)
+		if err == nil {
+			err = d.administers(ctx, by, a.Place)
+		}
+		if err != nil {
+			return central.Doc{}, err
+		}
 		if hash, err = d.people.hasher.Hash(ctx, *change.Password); err != nil {
 			return central.Doc{}, err
 		}
@@ -135,6 +165,11 @@ func (d *Desk) ChangeAccount(ctx context.Context, by Caller, id playlist.ID, rev
 		doc, s, err := t.account(id, rev)
 		if err != nil {
 			return doc, err
+		}
+		if change.Password != nil || change.NoTwoSteps || change.Disabled != nil {
+			if err := t.mayTakeOver(id); err != nil {
+				return doc, err
+			}
 		}
 		if change.Name != nil {
 			s.Name = *change.Name
@@ -163,6 +198,59 @@ func (d *Desk) ChangeAccount(ctx context.Context, by Caller, id playlist.ID, rev
 		doc.Body = nil // no secret leaves
 		return doc, doc.Encode(s.Account)
 	})
+}
+
+// mayTakeOver: whoever sets a password could sign in with it. So they must stand
+// above everything that the account may do, not only above its desk.
+func (t *tx) mayTakeOver(id playlist.ID) error {
+	held, err := grantsOf(t.ctx, t, id)
+	if err != nil {
+		return err
+	}
+	for _, g := range held {
+		if err := t.need(rights.Administer, g.Place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ChangePassword lets people set their own password, with the old one.
+func (d *Desk) ChangePassword(ctx context.Context, by Caller, old, fresh string) error {
+	by.Key = ""
+	var s secret
+	err := d.Store.Read(ctx, func(r central.Reader) (err error) {
+		_, s, err = central.Load[secret](ctx, r, central.Accounts, by.Account)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.attempt(by.Login, by.From); err != nil {
+		return err
+	}
+	right, err := d.people.hasher.Check(ctx, s.Password, old)
+	if err != nil {
+		return err
+	}
+	if !right {
+		return d.failed(ctx, s, by.Login, by.From, "wrong password at its change")
+	}
+	d.people.slow.hit(by.Login, by.From)
+	hash, err := d.people.hasher.Hash(ctx, fresh)
+	if err != nil {
+		return err
+	}
+	_, err = do(ctx, d, by, "change own password", func(t *tx) (struct{}, error) {
+		doc, s, err := central.Load[secret](t.ctx, t, central.Accounts, by.Account)
+		if err != nil {
+			return struct{}{}, err
+		}
+		t.about(central.Accounts, by.Account, doc.Owner)
+		s.Password = hash
+		return struct{}{}, errors.Join(t.endSessions(by.Account, ""), t.keepAccount(doc, s))
+	})
+	return err
 }
 
 func (t *tx) account(id playlist.ID, rev int64) (central.Doc, secret, error) {
@@ -199,6 +287,9 @@ func (d *Desk) AddGrant(ctx context.Context, by Caller, g rights.Grant) (rights.
 		t.about(central.Grants, g.ID, g.Place)
 		if err := t.need(rights.Administer, g.Place); err != nil {
 			return g, err
+		}
+		if g.Account == t.by.Account {
+			return g, &Refusal{Act: rights.Administer, Place: g.Place, Why: "nobody gives a role to themselves: another administrator must"}
 		}
 		if !g.Role.Known() {
 			return g, &playlist.Error{Code: playlist.CodeInvalid, Where: "grant", Detail: fmt.Sprintf("the role %.40q is not one of the list", g.Role)}

@@ -214,18 +214,18 @@ func TestBrakeIsBounded(t *testing.T) {
 	b := newBrake()
 	now := time.Unix(0, 0)
 	for n := range maxRemembered + 500 {
-		b.miss("x", strings.Repeat("a", n%7)+time.Duration(n).String(), now.Add(time.Duration(n)))
+		b.try("x", strings.Repeat("a", n%7)+time.Duration(n).String(), now.Add(time.Duration(n)))
 	}
 	if len(b.hits) > maxRemembered+2 {
 		t.Errorf("%d are remembered", len(b.hits))
 	}
-	for range 60 {
-		b.miss("y", "z", now)
+	for n := range 60 {
+		b.try(time.Duration(n).String(), "z", now)
 	}
-	if got := b.wait("other", "z", now); got <= 0 {
+	if got := b.try("other", "z", now); got <= 0 {
 		t.Error("an address that guesses many logins is not slowed down")
 	}
-	if got := b.wait("y", "z", now.Add(forgetMisses+1)); got != 0 {
+	if got := b.try("y", "z", now.Add(forgetMisses+1)); got != 0 {
 		t.Errorf("after a quarter of an hour it must still wait %v", got)
 	}
 }

@@ -2,11 +2,15 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"cotmoc/hub/edition"
+	"cotmoc/hub/feed"
 	"cotmoc/hub/server/central"
 	"cotmoc/playlist"
 	"cotmoc/playlist/plan"
@@ -73,6 +77,7 @@ type View struct {
 	Catalogue *playlist.Catalogue
 	Held      []Held
 
+	rows    playlist.Rows
 	mu      sync.Mutex // a Planner keeps what it computed
 	planner *plan.Planner
 }
@@ -87,6 +92,9 @@ type Plans struct {
 	mu   sync.Mutex
 	seqs [2][]int64
 	view [2]*View
+
+	compared [2]*View // by Unpublished
+	differ   bool
 }
 
 // NewPlans makes a place to keep views of a desk's plan.
@@ -110,6 +118,9 @@ func (p *Plans) View(ctx context.Context, published bool) (*View, error) {
 		rows := playlist.Rows{Format: playlist.Format}
 		if published {
 			for _, place := range places.Places {
+				if place.Kind != playlist.Ministry && place.Kind != playlist.Province {
+					continue
+				}
 				more, err := publishedRows(ctx, r, place.ID)
 				if err != nil {
 					return err
@@ -117,20 +128,119 @@ func (p *Plans) View(ctx context.Context, published bool) (*View, error) {
 				rows = join(rows, more)
 			}
 		} else {
-			g, err := gather(ctx, r, places, "", true)
+			content, err := readApproved(ctx, r)
+			if err != nil {
+				return err
+			}
+			g, err := gather(ctx, r, places, "", content)
 			if err != nil {
 				return err
 			}
 			rows, v.Held = g.rows, g.held
 		}
-		if v.Catalogue, err = playlist.NewCatalogue(rows); err != nil {
-			return fmt.Errorf("the plan is not whole: %w", err)
+		v.rows = rows
+		if v.Catalogue, err = v.asFarAsWhole(rows); err != nil {
+			return err
 		}
 		v.planner = &plan.Planner{Catalogue: v.Catalogue, Files: everything{}}
 		p.view[which], p.seqs[which] = v, seqs
 		return nil
 	})
 	return p.view[which], err
+}
+
+// Unpublished says whether anything that the screens would show differs from
+// what the newest editions hold.
+func (p *Plans) Unpublished(ctx context.Context) (bool, error) {
+	planned, err := p.View(ctx, false)
+	if err != nil {
+		return false, err
+	}
+	published, err := p.View(ctx, true)
+	if err != nil {
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.compared == [2]*View{planned, published} {
+		return p.differ, nil
+	}
+	now := p.desk.Now()
+	rows := planned.rows
+	rows.Notices = slices.DeleteFunc(slices.Clone(rows.Notices), func(n playlist.Notice) bool { return !n.Ends.After(now) })
+	live := published.rows
+	live.Notices = slices.DeleteFunc(slices.Clone(live.Notices), func(n playlist.Notice) bool { return !n.Ends.After(now) })
+	seen := map[playlist.Hash]bool{} // two scopes may name one file
+	live.Media = slices.DeleteFunc(slices.Clone(live.Media), func(m playlist.Media) bool { twice := seen[m.SHA256]; seen[m.SHA256] = true; return twice })
+	a, err := edition.Rows(rows)
+	if err != nil {
+		return false, err
+	}
+	b, err := edition.Rows(live)
+	if err != nil {
+		return false, err
+	}
+	p.compared, p.differ = [2]*View{planned, published}, feed.Sum(a) != feed.Sum(b)
+	return p.differ, nil
+}
+
+// asFarAsWhole makes a catalogue of what holds together. One office's slip must
+// not take the plan from all others: its rows are set aside, and said to be.
+func (v *View) asFarAsWhole(rows playlist.Rows) (*playlist.Catalogue, error) {
+	for {
+		c, err := playlist.NewCatalogue(rows)
+		if err == nil {
+			return c, nil
+		}
+		bad := map[string]bool{}
+		for _, e := range problems(err) {
+			kind, rest, _ := strings.Cut(strings.TrimPrefix(e.Where, "gate "), " ")
+			id, _, _ := strings.Cut(strings.TrimSuffix(rest, ":"), " ")
+			id = strings.TrimSuffix(id, ":")
+			if !bad[kind+" "+id] {
+				v.Held = append(v.Held, Held{central.Kind(kind), playlist.ID(id), e.Detail})
+			}
+			bad[kind+" "+id] = true
+		}
+		before := count(rows)
+		rows = without(rows, bad)
+		if count(rows) == before {
+			return nil, fmt.Errorf("the plan is not whole: %w", err)
+		}
+	}
+}
+
+func problems(err error) (out []*playlist.Error) {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range many.Unwrap() {
+			out = append(out, problems(e)...)
+		}
+		return out
+	}
+	if e, ok := errors.AsType[*playlist.Error](err); ok {
+		out = append(out, e)
+	}
+	return out
+}
+
+func count(r playlist.Rows) int {
+	return len(r.Displays) + len(r.Layouts) + len(r.Items) + len(r.Versions) + len(r.Facts) + len(r.Playlists) + len(r.Schedules) + len(r.Mandatory) + len(r.Notices) + len(r.Media)
+}
+
+// without leaves out rows by "kind id".
+func without(r playlist.Rows, bad map[string]bool) playlist.Rows {
+	is := func(kind string, id playlist.ID) bool { return bad[kind+" "+string(id)] }
+	r.Displays = slices.DeleteFunc(slices.Clone(r.Displays), func(x playlist.Display) bool { return is("display", x.ID) })
+	r.Layouts = slices.DeleteFunc(slices.Clone(r.Layouts), func(x playlist.Layout) bool { return is("layout", x.ID) })
+	r.Items = slices.DeleteFunc(slices.Clone(r.Items), func(x playlist.Item) bool { return is("item", x.ID) })
+	r.Versions = slices.DeleteFunc(slices.Clone(r.Versions), func(x playlist.Version) bool { return is("version", x.ID) })
+	r.Facts = slices.DeleteFunc(slices.Clone(r.Facts), func(x playlist.GateFact) bool { return is("fact", x.ID) })
+	r.Playlists = slices.DeleteFunc(slices.Clone(r.Playlists), func(x playlist.Playlist) bool { return is("playlist", x.ID) })
+	r.Schedules = slices.DeleteFunc(slices.Clone(r.Schedules), func(x playlist.Schedule) bool { return is("schedule", x.ID) })
+	r.Mandatory = slices.DeleteFunc(slices.Clone(r.Mandatory), func(x playlist.Mandatory) bool { return is("mandatory", x.ID) })
+	r.Notices = slices.DeleteFunc(slices.Clone(r.Notices), func(x playlist.Notice) bool { return is("notice", x.ID) })
+	r.Media = slices.DeleteFunc(slices.Clone(r.Media), func(x playlist.Media) bool { return is("media", playlist.ID(x.SHA256)) })
+	return r
 }
 
 func (p *Plans) state(ctx context.Context, r central.Reader, published bool) ([]int64, error) {
@@ -205,6 +315,9 @@ type Stretch struct {
 	Overlaps []playlist.ID `json:"overlaps,omitempty"` // schedules that this one beats somewhere in it
 }
 
+// MaxStretches is how many changes one answer lists.
+const MaxStretches = 4000
+
 // MaxRange is how long a time may be asked about at once.
 const MaxRange = 62 * 24 * time.Hour
 
@@ -221,7 +334,11 @@ func (v *View) Range(display playlist.ID, layer playlist.Layer, from, until time
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var out []Stretch
-	for _, s := range v.planner.Range(d, layer, v.noticesFor(d), from, until) {
+	segments, ok := v.planner.Range(d, layer, v.noticesFor(d), from, until, MaxStretches)
+	if !ok {
+		return nil, &playlist.Error{Code: playlist.CodeRefused, Where: "range", Detail: fmt.Sprintf("the layer changes more than %d times in it: ask for a shorter time", MaxStretches)}
+	}
+	for _, s := range segments {
 		x := Stretch{Start: s.Start, End: s.End}
 		switch {
 		case s.Notice != nil:

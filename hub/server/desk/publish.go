@@ -9,6 +9,7 @@ import (
 
 	"cotmoc/hub/edition"
 	"cotmoc/hub/feed"
+	"cotmoc/hub/server/audit"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/publish"
 	"cotmoc/hub/server/rights"
@@ -53,6 +54,10 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			return nil, &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: "name 1 to 100 scopes"}
 		}
 		gatheredOf := map[playlist.ID]gathered{}
+		content, err := readApproved(ctx, t)
+		if err != nil {
+			return nil, err
+		}
 		for _, scope := range scopes {
 			t.about("edition", "", scope)
 			place, ok := t.tree.Places[scope]
@@ -62,7 +67,7 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			if err := t.need(rights.Publish, scope); err != nil {
 				return nil, err
 			}
-			g, err := gather(ctx, t, t.tree, scope, true)
+			g, err := gather(ctx, t, t.tree, scope, content)
 			if err != nil {
 				return nil, err
 			}
@@ -81,6 +86,13 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			}
 			said[string(scope)] = map[string]any{"number": p.Number, "unchanged": p.Unchanged, "versions": len(p.Published)}
 			out = append(out, p)
+		}
+		for _, scope := range scopes[1:] { // each province's auditors read of theirs
+			e := t.entry
+			e.Place, e.Detail = scope, nil
+			if err := audit.Append(t.ctx, t, e); err != nil {
+				return nil, err
+			}
 		}
 		t.about("edition", "", scopes[0])
 		return out, t.detail(said)
@@ -129,7 +141,10 @@ func (t *tx) whole(fresh map[playlist.ID]gathered, force bool) error {
 	}
 	for _, id := range c.DisplayOrder {
 		d := c.Displays[id]
-		if need := bytesOf(c, d); d.QuotaMB > 0 && need > int64(d.QuotaMB)*1e6 {
+		if d.QuotaMB == 0 {
+			continue
+		}
+		if need := bytesOf(c, d); need > int64(d.QuotaMB)*1e6 {
 			return &playlist.Error{Code: playlist.CodeRefused, Where: "publish",
 				Detail: fmt.Sprintf("display %s must hold %d MB and may keep %d MB", id, need/1e6, d.QuotaMB)}
 		}
@@ -218,7 +233,7 @@ func (t *tx) move(doc central.Doc, act workflow.Act) error {
 
 func (t *tx) addEdition(p Publication, rows []feed.Row, withdrawn []string) (Publication, error) {
 	e, err := input(t.ctx, t, p.Scope, 0)
-	if err != nil && !errors.Is(err, central.ErrNotFound) {
+	if err != nil {
 		return p, err
 	}
 	last := e.Number
@@ -232,7 +247,11 @@ func (t *tx) addEdition(p Publication, rows []feed.Row, withdrawn []string) (Pub
 			return p, nil
 		}
 	}
-	e.Scope, e.Number, e.At, e.Rows, e.Withdrawn = string(p.Scope), last+1, t.now, rows, withdrawn
+	number, err := nextNumber(t.ctx, t, p.Scope, last)
+	if err != nil {
+		return p, err
+	}
+	e.Scope, e.Number, e.At, e.Rows, e.Withdrawn = string(p.Scope), number, t.now, rows, withdrawn
 	built, err := publish.Build(e)
 	if err != nil {
 		return p, err
@@ -241,20 +260,73 @@ func (t *tx) addEdition(p Publication, rows []feed.Row, withdrawn []string) (Pub
 	return p, t.AddEdition(t.ctx, central.Edition{Scope: p.Scope, Number: p.Number, Head: built.HeadRaw, Snapshot: built.Snapshot, At: t.now, By: t.by.Account}, publish.Kept)
 }
 
-// input returns what edition number (0: the newest) of a scope and those before
-// it leave for the one that comes after: its head and the kept snapshots.
-func input(ctx context.Context, r central.Reader, scope playlist.ID, number int64) (publish.Edition, error) {
-	newest, err := r.Edition(ctx, scope, number)
+// leapBy is how far editions jump after a restore: further than anybody publishes
+// between two backups.
+const leapBy = 1000
+
+// leaps says at which number each scope stood when its hub was restored.
+type leaps struct {
+	At map[playlist.ID]int64 `json:"at"`
+}
+
+const leapSetting playlist.ID = "editions-at-restore"
+
+// LeapAhead lets the next edition of every scope have a number that no edition
+// had that went out after the backup which was just restored.
+func LeapAhead(ctx context.Context, tx central.Tx) error {
+	doc, l, err := central.Load[leaps](ctx, tx, central.Settings, leapSetting)
+	if err != nil && !errors.Is(err, central.ErrNotFound) {
+		return err
+	}
+	if l.At == nil {
+		l.At = map[playlist.ID]int64{}
+	}
+	all, err := tx.Editions(ctx, "", 1<<20)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		l.At[e.Scope] = max(l.At[e.Scope], e.Number)
+	}
+	doc.Kind, doc.ID, doc.By, doc.At = central.Settings, leapSetting, Console, time.Now()
+	if err := doc.Encode(l); err != nil {
+		return err
+	}
+	_, err = tx.Put(ctx, doc)
+	return err
+}
+
+func nextNumber(ctx context.Context, r central.Reader, scope playlist.ID, last int64) (int64, error) {
+	_, l, err := central.Load[leaps](ctx, r, central.Settings, leapSetting)
+	if err != nil && !errors.Is(err, central.ErrNotFound) {
+		return 0, err
+	}
+	if last > 0 && l.At[scope] == last {
+		return last + leapBy, nil
+	}
+	return last + 1, nil
+}
+
+// input returns what a scope's editions before number (0: all) leave for the one
+// that comes after: the last head and the kept snapshots.
+func input(ctx context.Context, r central.Reader, scope playlist.ID, before int64) (publish.Edition, error) {
+	all, err := r.Editions(ctx, scope, publish.Kept+1)
 	if err != nil {
 		return publish.Edition{}, err
 	}
-	e := publish.Edition{Number: newest.Number, Previous: newest.Head, Older: []publish.Older{{Number: newest.Number, Snapshot: newest.Snapshot}}}
-	for n := newest.Number - 1; n > 0 && n > newest.Number-publish.Deltas; n-- {
-		old, err := r.Edition(ctx, scope, n)
+	var e publish.Edition
+	for _, old := range all {
+		if before > 0 && old.Number >= before || len(e.Older) == publish.Deltas {
+			continue
+		}
+		full, err := r.Edition(ctx, scope, old.Number)
 		if err != nil {
 			return e, err
 		}
-		e.Older = append(e.Older, publish.Older{Number: n, Snapshot: old.Snapshot})
+		if len(e.Older) == 0 {
+			e.Number, e.Previous = full.Number, full.Head
+		}
+		e.Older = append(e.Older, publish.Older{Number: full.Number, Snapshot: full.Snapshot})
 	}
 	return e, nil
 }
@@ -266,11 +338,9 @@ func rebuild(ctx context.Context, r central.Reader, scope playlist.ID) (*publish
 	if err != nil {
 		return nil, nil, err
 	}
-	e := publish.Edition{}
-	if newest.Number > 1 {
-		if e, err = input(ctx, r, scope, newest.Number-1); err != nil {
-			return nil, nil, err
-		}
+	e, err := input(ctx, r, scope, newest.Number)
+	if err != nil {
+		return nil, nil, err
 	}
 	if err := edition.Unpack(newest.Snapshot, &e.Rows); err != nil {
 		return nil, nil, err
@@ -285,8 +355,8 @@ func rebuild(ctx context.Context, r central.Reader, scope playlist.ID) (*publish
 	if err != nil {
 		return nil, nil, err
 	}
-	if string(built.HeadRaw) != string(newest.Head) {
-		return nil, nil, fmt.Errorf("edition %d of %s cannot be made again: its head differs", newest.Number, scope)
+	if err := built.As(newest.Head, newest.Snapshot); err != nil {
+		return nil, nil, err
 	}
 	files, err := publish.FilesOf(e.Rows)
 	return built, files, err
@@ -305,8 +375,11 @@ func (d *Desk) WriteEditions(ctx context.Context, to publish.Public) ([]playlist
 	if err != nil {
 		return nil, err
 	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
 	var written []playlist.ID
-	for _, s := range scopes {
+	var errs []error
+	for _, s := range scopes { // one that is damaged must not hold up the others
 		var built *publish.Built
 		var files []playlist.Media
 		err := d.Store.Read(ctx, func(r central.Reader) (err error) {
@@ -323,15 +396,16 @@ func (d *Desk) WriteEditions(ctx context.Context, to publish.Public) ([]playlist
 		if errors.Is(err, central.ErrNotFound) || err == nil && built == nil {
 			continue
 		}
-		if err != nil {
-			return written, err
+		if err == nil {
+			err = errors.Join(to.Write(ctx, built, files), to.Prune(string(s.ID), built.Head.Number))
 		}
-		if err := errors.Join(to.Write(ctx, built, files), to.Prune(string(s.ID), built.Head.Number)); err != nil {
-			return written, err
+		if err != nil {
+			errs = append(errs, fmt.Errorf("edition of %s: %w", s.ID, err))
+			continue
 		}
 		written = append(written, s.ID)
 	}
-	return written, nil
+	return written, errors.Join(errs...)
 }
 
 // Expire moves published versions whose item's time is over out of the way.
@@ -339,13 +413,27 @@ func (d *Desk) Expire(ctx context.Context) (int, error) {
 	worker := Caller{Account: Console, Login: "worker", From: "hub"}
 	var due []playlist.ID
 	err := d.read(ctx, func(r central.Reader, _ *tree) error {
-		items, err := central.All[playlist.Item](ctx, r, central.Query{Kind: central.Items})
-		for _, i := range items {
+		docs, err := r.List(ctx, central.Query{Kind: central.Items})
+		if err != nil {
+			return err
+		}
+		for _, doc := range docs {
+			shown, err := approvedRow(ctx, r, doc) // not what somebody wants it to be
+			if err != nil || shown == nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			i, err := central.Decode[playlist.Item](*shown)
+			if err != nil {
+				return err
+			}
 			if i.ValidUntil != nil && !d.Now().Before(*i.ValidUntil) {
 				due = append(due, i.ID)
 			}
 		}
-		return err
+		return nil
 	})
 	n := 0
 	for _, item := range due {

@@ -81,7 +81,9 @@ func (t *tx) approve(subject, owner playlist.ID, class workflow.Class, authors [
 		return nil, refuse("you have approved this already: another person must do it too")
 	}
 	kind := t.tree.Places[owner].Kind
-	if !workflow.Useful(workflow.Needed(class, kind, given), level) {
+	// Where nothing is needed any more, because the class changed meanwhile, the
+	// next approval completes it.
+	if still := workflow.Needed(class, kind, given); len(still) > 0 && !workflow.Useful(still, level) {
 		return nil, refuse(fmt.Sprintf("content of the class %q needs approval from a higher level than %s", class.ID, level))
 	}
 	review := workflow.Review{ID: NewID(), Version: subject, By: t.by.Account, Level: level, Approved: true, At: t.now}
@@ -129,7 +131,7 @@ func (d *Desk) Approve(ctx context.Context, by Caller, id playlist.ID, rev int64
 		}
 		if len(needed) > 0 {
 			state = v.State
-		} else if err := t.approveItem(item); err != nil {
+		} else if err := t.approveItem(item, v); err != nil {
 			return Verdict{}, err
 		}
 		doc, err = t.setState(doc, v, state)
@@ -137,13 +139,28 @@ func (d *Desk) Approve(ctx context.Context, by Caller, id playlist.ID, rev int64
 	})
 }
 
-// approveItem takes an item as it is now with the approval of its version,
-// unless the approver wrote it.
-func (t *tx) approveItem(item central.Doc) error {
-	if item.State != string(playlist.InReview) || item.By == t.by.Account {
-		return nil
+// approveItem takes a new item with the approval of its first version, if it
+// stood so when the version was submitted: all reviewers saw it, and none of them
+// wrote it. Every later change of an item is reviewed by itself.
+func (t *tx) approveItem(item central.Doc, v Version) error {
+	shown, err := approvedRow(t.ctx, t, item)
+	if err != nil || shown != nil || v.Submitted == nil || item.At.After(*v.Submitted) {
+		return err
 	}
-	_, err := t.settle(item)
+	authors, err := t.authorsSince(item)
+	if err != nil {
+		return err
+	}
+	given, err := reviewsOf(t.ctx, t, v.ID)
+	if err != nil {
+		return err
+	}
+	for _, r := range given {
+		if slices.Contains(authors, r.By) {
+			return nil
+		}
+	}
+	_, err = t.settle(item)
 	return err
 }
 
@@ -271,6 +288,19 @@ func approvedRow(ctx context.Context, r central.Reader, doc central.Doc) (*centr
 	return nil, fmt.Errorf("%s %s: its approved revision %d is not in the history", doc.Kind, doc.ID, a.Rev)
 }
 
+// Shown returns an item or fact with the revision of it that may be shown, nil if
+// none may.
+func (d *Desk) Shown(ctx context.Context, kind central.Kind, id playlist.ID) (doc central.Doc, shown *central.Doc, err error) {
+	err = d.Store.Read(ctx, func(r central.Reader) error {
+		if doc, err = r.Get(ctx, kind, id); err != nil {
+			return err
+		}
+		shown, err = approvedRow(ctx, r, doc)
+		return err
+	})
+	return doc, shown, err
+}
+
 // authorsSince lists who wrote an item or fact since it was last approved.
 func (t *tx) authorsSince(doc central.Doc) ([]playlist.ID, error) {
 	all, err := t.History(t.ctx, doc.Kind, doc.ID)
@@ -285,6 +315,36 @@ func (t *tx) authorsSince(doc central.Doc) ([]playlist.ID, error) {
 		authors = with(authors, old.By)
 	}
 	return authors, nil
+}
+
+// RejectObject sends a change of an item or a gate fact back: what was approved
+// before stays on the screens.
+func (d *Desk) RejectObject(ctx context.Context, by Caller, kind central.Kind, id playlist.ID, rev int64, reason workflow.Reason, note string) (Verdict, error) {
+	return do(ctx, d, by, "reject "+string(kind), func(t *tx) (Verdict, error) {
+		doc, _, err := t.reviewable(kind, id, rev)
+		if err != nil {
+			return Verdict{}, err
+		}
+		if err := workflow.CheckRejection(reason, strings.TrimSpace(note)); err != nil {
+			return Verdict{}, err
+		}
+		level, err := t.level(doc.Owner)
+		if err != nil {
+			return Verdict{}, err
+		}
+		subject := playlist.ID(fmt.Sprintf("%s/%s@%d", kind, id, rev))
+		review := workflow.Review{ID: NewID(), Version: subject, By: t.by.Account, Level: level, Reason: reason, Note: note, At: t.now}
+		if err := t.keepReview(review, doc.Owner); err != nil {
+			return Verdict{}, err
+		}
+		if err := t.detail(map[string]any{"reason": reason, "note": note}); err != nil {
+			return Verdict{}, err
+		}
+		doc.State = string(playlist.Draft)
+		doc.At = t.now // who wrote it stays on the row
+		doc, err = t.Put(t.ctx, doc)
+		return Verdict{Doc: doc, Rev: doc.Rev, State: playlist.Draft}, err
+	})
 }
 
 // Reject sends a version that is in review or approved back with a reason, and

@@ -70,8 +70,8 @@ func (p *people) forget() {
 // SignIn checks login, password and, where the account has it, the code of the
 // second step, and opens a session. The token is shown once and kept nowhere.
 func (d *Desk) SignIn(ctx context.Context, login, pass, code, from string) (token string, err error) {
-	if wait := d.people.slow.wait(login, from, d.Now()); wait > 0 {
-		return "", fmt.Errorf("%w (%v)", ErrSlow, wait.Round(time.Second))
+	if err := d.attempt(login, from); err != nil {
+		return "", err
 	}
 	var s secret
 	err = d.Store.Read(ctx, func(r central.Reader) (err error) { _, s, err = accountByLogin(ctx, r, login); return err })
@@ -92,9 +92,17 @@ func (d *Desk) SignIn(ctx context.Context, login, pass, code, from string) (toke
 	return d.open(ctx, s.ID, login, code, from)
 }
 
-// failed counts and records a failed sign-in.
+// attempt counts an attempt before it is known how it ends, so that many at once
+// are no way round; success takes it back.
+func (d *Desk) attempt(login, from string) error {
+	if wait := d.people.slow.try(login, from, d.Now()); wait > 0 {
+		return fmt.Errorf("%w (%v)", ErrSlow, wait.Round(time.Second))
+	}
+	return nil
+}
+
+// failed records a failed sign-in.
 func (d *Desk) failed(ctx context.Context, s secret, login, from, why string) error {
-	d.people.slow.miss(login, from, d.Now())
 	if len(login) > 100 {
 		login = login[:100]
 	}

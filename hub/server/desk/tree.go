@@ -3,10 +3,8 @@ package desk
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"cotmoc/hub/server/central"
-	"cotmoc/hub/server/rights"
 	"cotmoc/playlist"
 )
 
@@ -79,24 +77,6 @@ func (t *tree) scopeOfPlace(p playlist.Place) playlist.ID {
 		return p.ID
 	}
 	return t.scope(p.Parent)
-}
-
-// readable lists the places at which drafts may be read; nil means everywhere.
-func (t *tree) readable(by Caller) []playlist.ID {
-	out := []playlist.ID{}
-	if by.Account == Console {
-		return nil
-	}
-	for _, g := range by.Grants {
-		if g.Role.Allows(rights.Read) {
-			if g.Place == t.root {
-				return nil
-			}
-			out = append(out, t.below(g.Place)...)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }
 
 var levels = map[playlist.PlaceKind]int{playlist.Ministry: 3, playlist.Province: 2, playlist.Commune: 1}

@@ -138,10 +138,22 @@ func (t *tx) prepare(v *Version) error {
 
 // mayWrite asks for the right to write, or to translate where it is a translation.
 func (t *tx) mayWrite(v playlist.Version, owner playlist.ID) error {
-	if v.BaseVersion != "" && t.need(rights.Translate, owner) == nil {
-		return nil
+	if v.BaseVersion == "" || t.need(rights.Write, owner) == nil {
+		return t.need(rights.Write, owner)
 	}
-	return t.need(rights.Write, owner)
+	if err := t.need(rights.Translate, owner); err != nil {
+		return err
+	}
+	same, err := t.List(t.ctx, central.Query{Kind: central.Versions, Parent: v.Item, Name: string(v.Language)})
+	if err != nil {
+		return err
+	}
+	for _, doc := range same { // the text itself is not theirs to write
+		if old, err := central.Decode[Version](doc); err != nil || old.BaseVersion == "" {
+			return errors.Join(err, &Refusal{Act: rights.Write, Place: owner})
+		}
+	}
+	return nil
 }
 
 // version loads a version for an act on revision rev of it.
@@ -279,10 +291,14 @@ func (t *tx) complete(v Version) error {
 	if v.Missing != "" {
 		return bad("no screen can draw %q", v.Missing)
 	}
+	files := 0
 	for _, h := range v.Files() {
 		_, f, err := central.Load[File](t.ctx, t, central.Files, playlist.ID(h))
 		if err != nil {
 			return err
+		}
+		if files += max(1, len(f.Pages)); files > 100 {
+			return bad("its documents have more than 100 pages together: make several items of it")
 		}
 		switch f.State {
 		case FileReady:

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -246,8 +245,6 @@ func (w *world) file(name, content string, state FileState) playlist.Hash {
 	}
 	return f.SHA256
 }
-
-func reader(b []byte) *bytes.Reader { return bytes.NewReader(b) }
 
 func ids[T any](list []T, f func(T) string) string {
 	out := make([]string, 0, len(list))

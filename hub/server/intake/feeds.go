@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,11 +68,10 @@ func (w *Worker) entry(ctx context.Context, by desk.Caller, f api.FeedImport, e 
 	}
 	_, err := w.Desk.Put(ctx, by, central.Items, item.ID, 0, doc.Body)
 	if errors.Is(err, central.ErrExists) {
-		known, err := w.Desk.Versions(ctx, desk.Caller{Account: desk.Console}, item.ID)
-		if err != nil {
+		if e.versions, err = w.unknown(ctx, item.ID, e.versions); err != nil {
 			return err
 		}
-		if len(known) > 0 {
+		if len(e.versions) == 0 {
 			result.Known++
 			return nil
 		}
@@ -90,6 +90,15 @@ func (w *Worker) entry(ctx context.Context, by desk.Caller, f api.FeedImport, e 
 		result.Created = append(result.Created, made.ID)
 	}
 	return nil
+}
+
+// unknown are the versions in languages that the item does not have: an import
+// that was cut off goes on.
+func (w *Worker) unknown(ctx context.Context, item playlist.ID, versions []playlist.Version) ([]playlist.Version, error) {
+	docs, err := w.Desk.Versions(ctx, desk.Caller{Account: desk.Console}, item)
+	return slices.DeleteFunc(versions, func(v playlist.Version) bool {
+		return slices.ContainsFunc(docs, func(d central.Doc) bool { return d.Name == string(v.Language) })
+	}), err
 }
 
 func (w *Worker) refused(err error, e entry, result *api.ImportResult) error {
@@ -123,7 +132,7 @@ func parseFeed(document string, fallback playlist.Language) ([]entry, error) {
 	}
 	lang := fallback
 	if l, err := playlist.NewLanguage(feed.Language); err == nil {
-		lang = l
+		lang = short(l)
 	}
 	if lang == "" {
 		return nil, errors.New("the feed does not say its language: give it")
@@ -267,7 +276,12 @@ func parseCAP(document string, now time.Time) ([]entry, error) {
 		for _, area := range i.Area {
 			text += "\n" + tidy(area.Desc)
 		}
-		e.versions = append(e.versions, playlist.Version{Language: short(lang), Title: clip(tidy(first(i.Headline, i.Event)), 300), Text: strings.TrimSpace(text)})
+		v := playlist.Version{Language: short(lang), Title: clip(tidy(first(i.Headline, i.Event)), 300), Text: strings.TrimSpace(text)}
+		if same := slices.IndexFunc(e.versions, func(o playlist.Version) bool { return o.Language == v.Language }); same >= 0 { // another area
+			e.versions[same].Text = clip(e.versions[same].Text+"\n"+v.Title+"\n"+v.Text, playlist.MaxTextLen/2)
+			continue
+		}
+		e.versions = append(e.versions, v)
 	}
 	return []entry{e}, nil
 }

@@ -139,10 +139,8 @@ func lookPicture(in *os.File, f *desk.File) error {
 	if _, _, err := image.Decode(bufio.NewReader(in)); err != nil {
 		return refuse("the picture is damaged: %v", err)
 	}
-	if kind == "png" || kind == "gif" || kind == "jpeg" {
-		if err := nothingBehind(in, kind); err != nil {
-			return err
-		}
+	if err := nothingBehind(in, kind); err != nil {
+		return err
 	}
 	f.Type, f.Width, f.Height = "image/"+kind, config.Width, config.Height
 	return nil
@@ -151,16 +149,19 @@ func lookPicture(in *os.File, f *desk.File) error {
 // nothingBehind refuses a picture with something behind its end: such files
 // are two things at once, and only one of them was looked at.
 func nothingBehind(in *os.File, kind string) error {
-	end := map[string][]byte{"png": {0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82}, "gif": {0x3b}, "jpeg": {0xff, 0xd9}}[kind]
 	info, err := in.Stat()
 	if err != nil {
 		return fmt.Errorf("look at a picture: %w", err)
 	}
-	tail := make([]byte, min(info.Size(), 64<<10))
-	if _, err := in.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
+	end, err := pictureEnd(in, kind)
+	if err != nil {
+		return refuse("the picture is damaged: %v", err)
+	}
+	rest := make([]byte, min(info.Size()-end, 64<<10))
+	if _, err := in.ReadAt(rest, end); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("look at a picture: %w", err)
 	}
-	if !bytes.HasSuffix(bytes.TrimRight(tail, "\x00"), bytes.TrimRight(end, "\x00")) {
+	if info.Size()-end > int64(len(rest)) || len(bytes.Trim(rest, "\x00")) > 0 { // zeros are some cameras' padding
 		return refuse("something stands behind the picture's end: open it in a picture program and save it anew")
 	}
 	return nil
@@ -188,8 +189,11 @@ func lookCaptions(in *os.File, f *desk.File) error {
 // or broken inside tells no lies there.
 func lookMedia(ctx context.Context, path string, f desk.File) (desk.File, string, error) {
 	info, err := ffmpeg.Probe(ctx, path)
-	if err != nil {
+	if errors.Is(err, ffmpeg.ErrUnplayable) {
 		return f, "", refuse("%v", err)
+	}
+	if err != nil { // not the file's fault: nothing is lost, it can be tried again
+		return f, "", err
 	}
 	if info.Width == 0 && !info.Audio {
 		return f, "", refuse("it holds neither picture nor sound")
@@ -216,10 +220,10 @@ func lookMedia(ctx context.Context, path string, f desk.File) (desk.File, string
 }
 
 func decodes(ctx context.Context, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	args := append([]string{"-nostdin", "-v", "error", "-xerror"}, ffmpeg.InputArgs(path)...)
-	cmd := exec.CommandContext(ctx, "ffmpeg", append(args, "-t", "1", "-f", "null", "-")...)
+	cmd := exec.CommandContext(limited, "ffmpeg", append(args, "-t", "1", "-f", "null", "-")...)
 	var complaint bounded.Tail
 	cmd.Stderr = &complaint
 	if err := bounded.Start(cmd, 3<<30); err != nil {
@@ -227,6 +231,9 @@ func decodes(ctx context.Context, path string) error {
 	}
 	if err := cmd.Wait(); err != nil {
 		if ctx.Err() != nil {
+			return fmt.Errorf("look at a file: %w", ctx.Err())
+		}
+		if limited.Err() != nil {
 			return refuse("its first second takes more than a minute to decode")
 		}
 		return refuse("it cannot be decoded: %s", bounded.Reason(&complaint, err))
@@ -249,6 +256,17 @@ func Hash(path string) (playlist.Hash, int64, error) {
 	return playlist.Hash(hex.EncodeToString(h.Sum(nil))), n, nil
 }
 
+// looking bounds how many files are looked at.
+var looking = make(chan struct{}, 1)
+
+// workOn is the work that a file of this type needs.
+func workOn(kind string) string {
+	if kind == "application/pdf" {
+		return workPDF
+	}
+	return workVideo
+}
+
 // TakeIn looks at a file, keeps it and queues the work on it.
 func (w *Worker) TakeIn(ctx context.Context, by desk.Caller, owner playlist.ID, name, path string) (desk.File, error) {
 	hash, _, err := Hash(path)
@@ -256,10 +274,20 @@ func (w *Worker) TakeIn(ctx context.Context, by desk.Caller, owner playlist.ID, 
 		return desk.File{}, err
 	}
 	if known, err := w.Desk.File(ctx, hash); err == nil {
+		if known.State == desk.FileFailed { // the machine may have been at fault
+			return w.Desk.WorkAgain(ctx, by, known, workOn(known.Type))
+		}
 		return known, nil
 	}
 	step.At("import hashed")
+	// One at a time: a picture of 64 megapixels takes half a gigabyte to look at.
+	select {
+	case looking <- struct{}{}:
+	case <-ctx.Done():
+		return desk.File{}, ctx.Err()
+	}
 	f, work, err := Look(ctx, path, name)
+	<-looking
 	if err != nil {
 		return f, err
 	}

@@ -34,6 +34,7 @@ const (
 	pageSide   = 1920
 	maxPNG     = 1 << 20 // a page that is larger is kept as JPEG
 	maxPDFText = 1 << 20
+	maxMemory  = 16384 // pages of WebAssembly of 64 KiB: one GiB
 )
 
 // pdfResult is what RenderPDF tells its parent.
@@ -49,7 +50,8 @@ type pdfResult struct {
 func RenderPDF(path, dir string) error {
 	result := pdfResult{}
 	if err := render(path, dir, &result); err != nil {
-		result = pdfResult{Problem: err.Error()}
+		line, _, _ := strings.Cut(err.Error(), "\n") // a trace of the machine inside is nobody's business
+		result = pdfResult{Problem: line}
 	}
 	raw, err := json.Marshal(result)
 	if err != nil {
@@ -68,7 +70,7 @@ func render(path, dir string, result *pdfResult) error {
 	if err != nil {
 		return fmt.Errorf("start pdfium: %w", err)
 	}
-	config := wazero.NewRuntimeConfig().WithCompilationCache(compiled).WithCoreFeatures(wasm.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling)
+	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(maxMemory).WithCompilationCache(compiled).WithCoreFeatures(wasm.CoreFeaturesV2 | experimental.CoreFeaturesExceptionHandling)
 	pool, err := webassembly.Init(webassembly.Config{MinIdle: 1, MaxIdle: 1, MaxTotal: 1, RuntimeConfig: config, Stdout: io.Discard, Stderr: io.Discard})
 	if err != nil {
 		return fmt.Errorf("start pdfium: %w", err)
@@ -103,11 +105,8 @@ func render(path, dir string, result *pdfResult) error {
 		}
 		result.Pages = append(result.Pages, name)
 		words, err := pdfium.GetPageText(&requests.GetPageText{Page: page})
-		if err != nil {
-			return fmt.Errorf("read the text of page %d: %w", n+1, err)
-		}
-		if text.Len() < maxPDFText {
-			text.WriteString(clean(words.Text) + "\n")
+		if err == nil && text.Len() < maxPDFText { // a page whose words cannot be read still shows
+			text.WriteString(clip(clean(words.Text), maxPDFText-text.Len()) + "\n")
 		}
 		fmt.Println(100 * (n + 1) / count.PageCount) // progress, for the parent
 	}

@@ -40,7 +40,7 @@ var sizes = []rendition{{"1080p", 1920, 1080, "5200k", "3000k"}, {"720p", 1280, 
 func (w *Worker) renditions(ctx context.Context, f *desk.File, source, dir string, progress chan<- int) ([]desk.File, error) {
 	info, err := ffmpeg.Probe(ctx, source)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", errHopeless, err)
+		return nil, err
 	}
 	// Ten times as long as it plays is generous for two sizes on one slow core.
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute+20*info.Duration)
@@ -81,16 +81,16 @@ func encodeArgs(info ffmpeg.Info, dir, sound string) []string {
 	group := strconv.Itoa(max(1, int(math.Round(2*fps))))
 	rate := fmt.Sprintf("%d/%d", info.FPS.Num, info.FPS.Den)
 	var graph strings.Builder
-	fmt.Fprintf(&graph, "[0:v:0]fps=%s,split=%d", rate, len(sizes)+1)
+	fmt.Fprintf(&graph, "[0:V:0]fps=%s,scale=w='trunc(iw*sar/2)*2':h=ih,setsar=1,split=%d", rate, len(sizes)+1) // not a cover picture; square pixels
 	for n := range len(sizes) + 1 {
 		fmt.Fprintf(&graph, "[s%d]", n)
 	}
 	for n, s := range sizes {
-		// Fitted into the size, never enlarged, even sides, square pixels.
-		fmt.Fprintf(&graph, ";[s%d]scale=w='min(%d,iw*sar)':h='min(%d,ih)':force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1,format=yuv420p[v%d]", n, s.width, s.height, n)
+		// Fitted into the size, never enlarged, even sides.
+		fmt.Fprintf(&graph, ";[s%d]scale=w='min(%d,iw)':h='min(%d,ih)':force_original_aspect_ratio=decrease:force_divisible_by=2,setsar=1,format=yuv420p[v%d]", n, s.width, s.height, n)
 	}
 	at := min(info.Duration.Seconds()/10, 10)
-	fmt.Fprintf(&graph, ";[s%d]select='gte(t,%.3f)',scale=w='min(1280,iw*sar)':h=-2,setsar=1[p]", len(sizes), at)
+	fmt.Fprintf(&graph, ";[s%d]select='gte(t,%.3f)',scale=w='min(1280,iw)':h=-2,setsar=1[p]", len(sizes), at)
 	if sound != "" {
 		fmt.Fprintf(&graph, ";[0:a:0]%s,aresample=48000,asplit=%d", sound, len(sizes))
 		for n := range sizes {
@@ -116,6 +116,9 @@ func (w *Worker) evenSound(ctx context.Context, f *desk.File, source, dir, sound
 	if err := w.encode(ctx, source, args, info.Duration, progress); err != nil {
 		return nil, err
 	}
+	if err := asLong(ctx, path, info); err != nil {
+		return nil, err
+	}
 	out, err := w.keep(ctx, path, desk.File{Name: f.Name, Type: "audio/mp4", Lasts: playlist.Duration(info.Duration)})
 	if err != nil {
 		return nil, err
@@ -130,11 +133,27 @@ func (w *Worker) made(ctx context.Context, path string, f *desk.File, source ffm
 	if err != nil {
 		return desk.File{}, fmt.Errorf("the rendition cannot be read: %w", err)
 	}
-	if short := source.Duration - got.Duration; short > time.Second && short > source.Duration/10 {
-		return desk.File{}, fmt.Errorf("%w: it says that it lasts %v, but only %v can be played", errHopeless, source.Duration.Round(time.Second), got.Duration.Round(time.Second/10))
+	if err := lasts(got, source); err != nil {
+		return desk.File{}, err
 	}
 	f.Lasts = playlist.Duration(got.Duration)
 	return w.keep(ctx, path, desk.File{Name: f.Name, Type: "video/mp4", Width: got.Width, Height: got.Height, Lasts: playlist.Duration(got.Duration)})
+}
+
+// lasts finds out a file that says that it is longer than what can be played.
+func lasts(got, source ffmpeg.Info) error {
+	if short := source.Duration - got.Duration; short > time.Second && short > source.Duration/10 {
+		return fmt.Errorf("%w: it says that it lasts %v, but only %v can be played", errHopeless, source.Duration.Round(time.Second), got.Duration.Round(time.Second/10))
+	}
+	return nil
+}
+
+func asLong(ctx context.Context, path string, source ffmpeg.Info) error {
+	got, err := ffmpeg.Probe(ctx, path)
+	if err != nil {
+		return fmt.Errorf("the rendition cannot be read: %w", err)
+	}
+	return lasts(got, source)
 }
 
 // child runs ffmpeg on a source, in the background of everything else.

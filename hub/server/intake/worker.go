@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cotmoc/hub/server/desk"
+	"cotmoc/internal/ffmpeg"
 	"cotmoc/internal/step"
 	"cotmoc/playlist"
 )
@@ -76,14 +77,17 @@ func (w *Worker) One(ctx context.Context) (bool, error) {
 		defer close(done)
 		w.renew(working, *job, progress, stop)
 	}()
-	err = w.work(working, *job, progress)
+	err = w.safely(working, *job, progress)
 	cause := context.Cause(working)
 	stop(nil)
 	<-done
-	if ctx.Err() != nil || errors.Is(cause, desk.ErrLeaseLost) {
+	if errors.Is(cause, desk.ErrLeaseLost) {
 		return true, nil // whoever holds the job now goes on with it
 	}
-	refused := errors.Is(err, errHopeless)
+	if ctx.Err() != nil && err != nil {
+		return true, w.Desk.GiveBack(context.WithoutCancel(ctx), *job)
+	}
+	refused := errors.Is(err, errHopeless) || errors.Is(err, ffmpeg.ErrUnplayable)
 	if err != nil {
 		w.Log.Warn("Job failed", "kind", job.Kind, "subject", job.Subject, "attempt", job.Attempts, "error", err)
 	}
@@ -124,6 +128,16 @@ func (w *Worker) renew(ctx context.Context, job desk.Job, progress <-chan int, s
 			}
 		}
 	}
+}
+
+// safely turns a panic over a strange file into a failure of its job.
+func (w *Worker) safely(ctx context.Context, job desk.Job, progress chan<- int) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the worker broke down over it: %v", p)
+		}
+	}()
+	return w.work(ctx, job, progress)
 }
 
 // work makes what is to be made of the job's file.
@@ -169,6 +183,9 @@ func (w *Worker) fetch(ctx context.Context, h playlist.Hash, to string) error {
 		return err
 	}
 	defer in.Close()
+	if f, ok := in.(*os.File); ok && os.Link(f.Name(), to) == nil {
+		return nil // a disk that is nearly full need not hold it twice
+	}
 	out, err := os.Create(to)
 	if err != nil {
 		return fmt.Errorf("work folder: %w", err)

@@ -61,17 +61,25 @@ func New(c Config, open Open, now func() time.Time) *Provider {
 
 func (p *Provider) provider(ctx context.Context) (*oidc.Provider, *oauth2.Config, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.found == nil {
+	found := p.found
+	p.mu.Unlock()
+	if found == nil {
 		// The provider keeps the context for fetching its keys later.
-		found, err := oidc.NewProvider(context.WithoutCancel(ctx), p.config.Issuer)
-		if err != nil {
+		var err error
+		if found, err = oidc.NewProvider(within(context.WithoutCancel(ctx)), p.config.Issuer); err != nil {
 			return nil, nil, fmt.Errorf("the OpenID provider does not answer: %w", err)
 		}
+		p.mu.Lock()
 		p.found = found
+		p.mu.Unlock()
 	}
-	return p.found, &oauth2.Config{ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret, RedirectURL: p.config.RedirectURL,
-		Endpoint: p.found.Endpoint(), Scopes: []string{oidc.ScopeOpenID, "email", "profile"}}, nil
+	return found, &oauth2.Config{ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret, RedirectURL: p.config.RedirectURL,
+		Endpoint: found.Endpoint(), Scopes: []string{oidc.ScopeOpenID, "email", "profile"}}, nil
+}
+
+// within has requests to the provider end in time.
+func within(ctx context.Context) context.Context {
+	return oidc.ClientContext(ctx, &http.Client{Timeout: 10 * time.Second})
 }
 
 func hash(s string) string {
@@ -93,14 +101,17 @@ func (p *Provider) Start(w http.ResponseWriter, r *http.Request, secure bool) er
 			delete(p.pending, key)
 		}
 	}
-	full := len(p.pending) >= maxPending
-	if !full {
-		p.pending[hash(state)] = in
+	if len(p.pending) >= maxPending { // the oldest gives way: strangers must not lock people out
+		oldest, when := "", in.expires
+		for key, old := range p.pending {
+			if old.expires.Before(when) || oldest == "" {
+				oldest, when = key, old.expires
+			}
+		}
+		delete(p.pending, oldest)
 	}
+	p.pending[hash(state)] = in
 	p.mu.Unlock()
-	if full {
-		return errors.New("too many sign-ins are under way: try again in some minutes")
-	}
 	// Lax, because the provider sends the browser back from another site.
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: browser, Path: "/auth/oidc", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode, MaxAge: int(pendingLife.Seconds())})
 	http.Redirect(w, r, config.AuthCodeURL(state, oidc.Nonce(in.nonce), oauth2.S256ChallengeOption(in.verifier)), http.StatusFound)
@@ -130,7 +141,7 @@ func (p *Provider) Finish(r *http.Request, from string) (string, error) {
 	case q.Get("error") != "":
 		return "", fmt.Errorf("%w: the provider says %.100q", ErrCallback, q.Get("error"))
 	}
-	token, err := config.Exchange(r.Context(), q.Get("code"), oauth2.VerifierOption(in.verifier))
+	token, err := config.Exchange(within(r.Context()), q.Get("code"), oauth2.VerifierOption(in.verifier))
 	if err != nil {
 		return "", fmt.Errorf("%w: %v", ErrCallback, err)
 	}

@@ -65,11 +65,12 @@ func (p *pages) displays(w http.ResponseWriter, r *http.Request, v *view) error 
 		if err != nil {
 			return err
 		}
-		n, err := rd.Count(r.Context(), central.Query{Kind: central.Versions, States: []string{string(playlist.Approved)}})
-		data.Unpublished = n > 0
-		return err
+		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if data.Unpublished, err = p.Plans.Unpublished(r.Context()); err != nil {
 		return err
 	}
 	v.Title, v.Here, v.Data = v.T("displays"), "displays", data

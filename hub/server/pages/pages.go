@@ -67,7 +67,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /displays", p.staff(p.displays))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		v := p.view(w, r, desk.Caller{})
-		p.fail(w, v, http.StatusNotFound, v.T("not-found"))
+		p.fail(w, v, http.StatusNotFound, api.Title("not-found", v.english), v.T("not-found"))
 	})
 	// Requests that change something come from our own pages only.
 	return headers(http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 64<<10)))
@@ -220,8 +220,8 @@ func (p *pages) show(w http.ResponseWriter, v *view, status int, name string) {
 	_, _ = w.Write(b.Bytes())
 }
 
-func (p *pages) fail(w http.ResponseWriter, v *view, status int, why string) {
-	v.Title, v.Data = api.Title(map[int]string{http.StatusNotFound: "not-found", http.StatusForbidden: "forbidden"}[status], v.english), why
+func (p *pages) fail(w http.ResponseWriter, v *view, status int, title, why string) {
+	v.Title, v.Data = title, why
 	p.show(w, v, status, "problem")
 }
 
@@ -253,8 +253,12 @@ func (p *pages) staff(next func(http.ResponseWriter, *http.Request, *view) error
 			err = next(w, r, v)
 		}
 		if err != nil {
-			status, why := p.explain(v, err)
-			p.fail(w, v, status, why)
+			status, title := p.explain(v, err)
+			why := ""
+			if status < 500 {
+				why = err.Error() // staff may read it: it names the row
+			}
+			p.fail(w, v, status, title, why)
 		}
 	}
 }
@@ -311,7 +315,7 @@ func (p *pages) oidcStart(w http.ResponseWriter, r *http.Request) {
 	if err := p.Provider.Start(w, r, p.Secure); err != nil {
 		v := p.view(w, r, desk.Caller{})
 		p.Log.Error("OpenID sign-in failed", "error", err)
-		p.fail(w, v, http.StatusBadGateway, v.T("went-wrong"))
+		p.fail(w, v, http.StatusBadGateway, v.T("went-wrong"), "")
 	}
 }
 

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -30,7 +31,9 @@ type shownFile struct {
 	Show, Address, Poster, Name string
 }
 
-type pair struct{ Name, Value string }
+// pair is a field of a row: what it is to become, and what is shown now where
+// that differs.
+type pair struct{ Name, Value, Before string }
 
 type oneData struct {
 	Waiting desk.Waiting
@@ -86,6 +89,13 @@ func (p *pages) version(v *view, id playlist.ID, d *oneData) error {
 		return err
 	}
 	d.Version, d.Diff = &version, &diff
+	item, err := p.Desk.Get(v.ctx, central.Items, version.Item)
+	if err != nil {
+		return err
+	}
+	if d.Rows, err = fields(v, central.Items, item); err != nil {
+		return err
+	}
 	if d.Waiting.ID == "" { // it does not wait any more, or not for this person
 		d.Waiting = desk.Waiting{Kind: central.Versions, ID: id, Rev: doc.Rev, Owner: doc.Owner, Language: version.Language, Title: version.Title, Authors: version.Authors}
 	}
@@ -132,52 +142,108 @@ func shown(f desk.File) []shownFile {
 }
 
 func (p *pages) object(v *view, kind central.Kind, id playlist.ID, d *oneData) error {
-	doc, err := p.Desk.Get(v.ctx, kind, id)
+	doc, shown, err := p.Desk.Shown(v.ctx, kind, id)
 	if err != nil {
 		return err
 	}
 	if d.Waiting.ID == "" {
 		d.Waiting = desk.Waiting{Kind: kind, ID: id, Rev: doc.Rev, Owner: doc.Owner, Title: string(id)}
 	}
-	add := func(name, value string) {
-		if value != "" {
-			d.Rows = append(d.Rows, pair{v.T("row-" + name), value})
-		}
+	d.Rows, err = fields(v, kind, doc)
+	if err != nil || shown == nil || shown.Rev == doc.Rev {
+		return err
 	}
-	if kind == central.Facts {
-		f, err := central.Decode[playlist.GateFact](doc)
-		if err != nil {
-			return err
-		}
-		add("gate", v.Place(f.Gate))
-		add("kind", string(f.Kind))
-		for _, l := range []playlist.Language{"vi", "en", "zh-Hans", "lo", "km"} {
-			if f.Value[l] != "" {
-				d.Rows = append(d.Rows, pair{v.T("row-value") + ", " + v.Language(l), f.Value[l]})
-			}
-		}
-		for _, h := range f.Hours {
-			for _, day := range h.Weekly {
-				add("hours", fmt.Sprintf("%s (%s): %s–%s", h.Side, h.Zone, day.Open, day.Close))
-			}
-		}
-		add("source", f.Source)
-		add("valid", span(v, f.ValidFrom, f.ValidUntil))
-		return nil
-	}
-	i, err := central.Decode[playlist.Item](doc)
+	before, err := fields(v, kind, *shown)
 	if err != nil {
 		return err
 	}
-	add("item", string(i.ID))
-	add("kind", string(i.Kind))
-	add("class", v.Class(i.Class))
-	add("audience", string(i.Audience))
-	add("source", i.Source)
-	add("licence", i.Licence)
-	add("url", i.PublicURL)
-	add("valid", span(v, i.ValidFrom, i.ValidUntil))
+	for _, old := range before {
+		at := slices.IndexFunc(d.Rows, func(r pair) bool { return r.Name == old.Name })
+		switch {
+		case at < 0:
+			d.Rows = append(d.Rows, pair{old.Name, "–", old.Value})
+		case d.Rows[at].Value != old.Value:
+			d.Rows[at].Before = old.Value
+		}
+	}
 	return nil
+}
+
+// fields lists all that a row says: whoever approves it has seen it.
+func fields(v *view, kind central.Kind, doc central.Doc) ([]pair, error) {
+	if kind == central.Facts {
+		f, err := central.Decode[playlist.GateFact](doc)
+		return factFields(v, f), err
+	}
+	i, err := central.Decode[playlist.Item](doc)
+	var out lister
+	out.add(v, "item", string(i.ID))
+	out.add(v, "kind", string(i.Kind))
+	out.add(v, "owner", v.Place(i.Owner))
+	out.add(v, "class", v.Class(i.Class))
+	out.add(v, "audience", string(i.Audience))
+	if i.Gate != "" {
+		out.add(v, "gate", v.Place(i.Gate))
+	}
+	out.add(v, "shelf", i.Shelf)
+	out.add(v, "tags", strings.Join(i.Tags, ", "))
+	out.add(v, "source", i.Source)
+	out.add(v, "licence", i.Licence)
+	out.add(v, "url", i.PublicURL)
+	out.add(v, "valid", span(v, i.ValidFrom, i.ValidUntil))
+	return out, err
+}
+
+type lister []pair
+
+func (l *lister) add(v *view, name, value string) {
+	if strings.TrimSpace(value) != "" {
+		*l = append(*l, pair{Name: v.T("row-" + name), Value: value})
+	}
+}
+
+func factFields(v *view, f playlist.GateFact) []pair {
+	var out lister
+	out.add(v, "gate", v.Place(f.Gate))
+	out.add(v, "kind", string(f.Kind))
+	out.add(v, "traveller", f.Traveller)
+	for _, l := range slices.Sorted(maps.Keys(f.Value)) {
+		out = append(out, pair{Name: v.T("row-value") + ", " + v.Language(l), Value: f.Value[l]})
+	}
+	for _, h := range f.Hours {
+		var text []string
+		for _, day := range h.Weekly {
+			text = append(text, fmt.Sprintf("%s %s–%s", days(day.Days), day.Open, day.Close))
+		}
+		for _, e := range h.Exceptions {
+			reason, _ := e.Reason.In(playlist.Language(v.Lang), nil)
+			line := e.Date.String() + ":"
+			for _, day := range e.Hours {
+				line += fmt.Sprintf(" %s–%s", day.Open, day.Close)
+			}
+			text = append(text, line+" "+reason)
+		}
+		out = append(out, pair{Name: v.T("row-hours") + ", " + h.Side, Value: strings.Join(text, "; ") + " (" + h.Zone + ")"})
+	}
+	out.add(v, "source", f.Source)
+	if !f.CheckedOn.IsZero() {
+		out.add(v, "checked", f.CheckedOn.String())
+	}
+	if !f.ReviewBy.IsZero() {
+		out.add(v, "review-by", f.ReviewBy.String())
+	}
+	out.add(v, "valid", span(v, f.ValidFrom, f.ValidUntil))
+	return out
+}
+
+func days(list []playlist.Weekday) string {
+	var out []string
+	for _, d := range list {
+		if text, err := d.MarshalText(); err == nil {
+			out = append(out, string(text))
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 func span(v *view, from, until *time.Time) string {
@@ -228,10 +294,14 @@ func (p *pages) reject(w http.ResponseWriter, r *http.Request, v *view) error {
 	if err != nil {
 		return err
 	}
-	if central.Kind(r.PathValue("kind")) != central.Versions {
-		return central.ErrNotFound
+	kind, id := central.Kind(r.PathValue("kind")), playlist.ID(r.PathValue("id"))
+	reason, note := workflow.Reason(r.PostFormValue("reason")), r.PostFormValue("note")
+	if kind == central.Versions {
+		_, err = p.Desk.Reject(r.Context(), v.by, id, rev, reason, note)
+	} else {
+		_, err = p.Desk.RejectObject(r.Context(), v.by, kind, id, rev, reason, note)
 	}
-	if _, err = p.Desk.Reject(r.Context(), v.by, playlist.ID(r.PathValue("id")), rev, workflow.Reason(r.PostFormValue("reason")), r.PostFormValue("note")); err != nil {
+	if err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/review?done=rejected", http.StatusSeeOther)

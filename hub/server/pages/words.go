@@ -31,7 +31,8 @@ var words = map[string][2]string{
 	"default":     {"danh sách mặc định", "default playlist"}, "notice": {"thông báo khẩn", "emergency notice"}, "further": {"đến khi có thay đổi", "until further notice"},
 	"not-found": {"Không tìm thấy trang này.", "This page does not exist."}, "went-wrong": {"Máy chủ gặp lỗi; nhật ký ghi lý do.", "The hub made a mistake; its log says why."},
 	"row-kind": {"Loại thông tin", "Kind"}, "row-gate": {"Cửa khẩu", "Gate"}, "row-value": {"Giá trị", "Value"}, "row-source": {"Nguồn", "Source"}, "row-valid": {"Hiệu lực", "Valid"},
-	"row-hours": {"Giờ", "Hours"}, "row-item": {"Nội dung", "Item"}, "row-class": {"Loại", "Class"}, "row-audience": {"Đối tượng", "Audience"}, "row-licence": {"Bản quyền", "Licence"}, "row-url": {"Địa chỉ", "Address"},
+	"row-hours": {"Giờ", "Hours"}, "row-item": {"Nội dung", "Item"}, "row-class": {"Loại", "Class"}, "row-traveller": {"Người qua lại", "Traveller"}, "row-checked": {"Kiểm tra ngày", "Checked on"}, "row-review-by": {"Xem lại trước", "Review by"}, "row-owner": {"Đơn vị", "Owner"}, "row-shelf": {"Giá sách", "Shelf"}, "row-tags": {"Từ khóa", "Tags"}, "details": {"Chi tiết", "Details"},
+	"row-audience": {"Đối tượng", "Audience"}, "row-licence": {"Bản quyền", "Licence"}, "row-url": {"Địa chỉ", "Address"},
 }
 
 // languageNames are the languages that the pages name; others show their tag.

@@ -63,7 +63,7 @@ func Build(e Edition) (*Built, error) {
 		b.Head.Previous = ref(e.Previous).SHA256
 	}
 	for _, old := range e.Older {
-		if old.Number < e.Number-Deltas || old.Number >= e.Number || old.Snapshot == nil {
+		if old.Number >= e.Number || old.Snapshot == nil || len(b.Deltas) == Deltas {
 			continue
 		}
 		packed, err := delta(e, old)
@@ -78,6 +78,26 @@ func Build(e Edition) (*Built, error) {
 		return nil, fmt.Errorf("edition %d of %s: %w", e.Number, e.Scope, err)
 	}
 	return b, nil
+}
+
+// As makes a rebuilt edition the one that was signed: its head and snapshot as
+// they were kept. A delta that another version of the packer packed otherwise is
+// left out; whoever needs it takes the snapshot.
+func (b *Built) As(head, snapshot []byte) error {
+	var signed feed.Head
+	if err := json.Unmarshal(head, &signed); err != nil {
+		return fmt.Errorf("kept head: %w", err)
+	}
+	if signed.Catalogue != b.Head.Catalogue || ref(snapshot) != signed.Snapshot || ref(b.Buckets) != signed.Buckets {
+		return fmt.Errorf("edition %d of %s cannot be made again: the database does not hold what was signed", signed.Number, signed.Scope)
+	}
+	for _, d := range signed.Deltas {
+		if raw, ok := b.Deltas[d.From]; ok && ref(raw) != d.Ref {
+			delete(b.Deltas, d.From)
+		}
+	}
+	b.Head, b.HeadRaw, b.Snapshot = signed, head, snapshot
+	return nil
 }
 
 func delta(e Edition, old Older) ([]byte, error) {

@@ -48,11 +48,17 @@ func where(q central.Query) (string, []any, error) {
 		}
 	}
 	add(q.Parent != "", "parent=?", q.Parent)
-	add(q.Name != "", "name=?", q.Name)
+	// A parent has few children; of a state there may be all. The plus keeps
+	// SQLite, which does not know, from searching by the state.
+	plus := ""
+	if q.Parent != "" {
+		plus = "+"
+	}
+	add(q.Name != "", plus+"name=?", q.Name)
 	add(!q.Due.IsZero(), "due<=?", q.Due.UnixMilli())
 	add(q.After != "", "id>?", q.After)
 	if len(q.States) > 0 {
-		text += " AND state IN (?" + strings.Repeat(",?", len(q.States)-1) + ")"
+		text += " AND " + plus + "state IN (?" + strings.Repeat(",?", len(q.States)-1) + ")"
 		for _, s := range q.States {
 			args = append(args, s)
 		}
@@ -204,7 +210,7 @@ func (r reader) Edition(ctx context.Context, scope playlist.ID, number int64) (c
 
 func (r reader) Editions(ctx context.Context, scope playlist.ID, limit int) ([]central.Edition, error) {
 	var out []central.Edition
-	err := r.each(ctx, "SELECT scope,number,head,at,by FROM edition WHERE ?1='' OR scope=?1 ORDER BY at DESC, number DESC, scope LIMIT ?2", []any{scope, limit},
+	err := r.each(ctx, "SELECT scope,number,head,at,by FROM edition WHERE ?1='' OR scope=?1 ORDER BY CASE WHEN ?1='' THEN at END DESC, number DESC, scope LIMIT ?2", []any{scope, limit},
 		func(rows *sql.Rows) error {
 			var e central.Edition
 			var at int64

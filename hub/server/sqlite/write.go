@@ -109,14 +109,14 @@ func (w writer) AddEdition(ctx context.Context, e central.Edition, keep int) err
 	if err := w.tx.QueryRowContext(ctx, "SELECT coalesce(max(number),0) FROM edition WHERE scope=?", e.Scope).Scan(&newest); err != nil {
 		return fmt.Errorf("add an edition: %w", err)
 	}
-	if e.Number != newest+1 {
+	if e.Number <= newest {
 		return fmt.Errorf("edition %d of %s: %w: the newest is %d", e.Number, e.Scope, central.ErrChanged, newest)
 	}
 	_, err := w.tx.ExecContext(ctx, "INSERT INTO edition VALUES(?,?,?,?,?,?)", e.Scope, e.Number, string(e.Head), e.Snapshot, e.At.UnixMilli(), e.By)
 	if err != nil {
 		return fmt.Errorf("add an edition: %w", err)
 	}
-	if _, err := w.tx.ExecContext(ctx, "UPDATE edition SET snapshot=NULL WHERE scope=? AND number<=?", e.Scope, e.Number-int64(keep)); err != nil {
+	if _, err := w.tx.ExecContext(ctx, "UPDATE edition SET snapshot=NULL WHERE scope=?1 AND number NOT IN (SELECT number FROM edition WHERE scope=?1 ORDER BY number DESC LIMIT ?2)", e.Scope, keep); err != nil {
 		return fmt.Errorf("let old editions go: %w", err)
 	}
 	return nil

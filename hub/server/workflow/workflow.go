@@ -59,7 +59,10 @@ func NewClass(c Class) (Class, error) {
 	if len(c.Levels) == 0 || len(c.Levels) > 4 {
 		return Class{}, &playlist.Error{Code: playlist.CodeInvalid, Where: where, Detail: "it needs 1 to 4 approvals"}
 	}
-	for _, l := range c.Levels {
+	for n, l := range c.Levels {
+		if slices.Contains(c.Levels[:n], l) {
+			return Class{}, &playlist.Error{Code: playlist.CodeInvalid, Where: where, Detail: fmt.Sprintf("level %s stands twice: one approval a level", l)}
+		}
 		if l != playlist.Ministry && l != playlist.Province && l != playlist.Commune {
 			return Class{}, &playlist.Error{Code: playlist.CodeInvalid, Where: where, Detail: fmt.Sprintf("level %.20q is not ministry, province or commune", l)}
 		}

@@ -5,11 +5,11 @@ CREATE TABLE doc (
 	due INTEGER, -- Unix milliseconds
 	body TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL,
 	PRIMARY KEY (kind, id)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX doc_parent ON doc (kind, parent, id) WHERE parent <> '';
-CREATE INDEX doc_state ON doc (kind, state, id) WHERE state <> '';
-CREATE INDEX doc_name ON doc (kind, name, id) WHERE name <> '';
-CREATE INDEX doc_due ON doc (kind, due) WHERE due IS NOT NULL;
+) STRICT;
+CREATE INDEX doc_parent ON doc (kind, parent, id);
+CREATE INDEX doc_state ON doc (kind, state, id);
+CREATE INDEX doc_name ON doc (kind, name, id);
+CREATE INDEX doc_due ON doc (kind, due);
 
 CREATE TABLE history (
 	kind TEXT NOT NULL, id TEXT NOT NULL, rev INTEGER NOT NULL,
