@@ -178,10 +178,10 @@ func fields(v *view, kind central.Kind, doc central.Doc) ([]pair, error) {
 	i, err := central.Decode[playlist.Item](doc)
 	var out lister
 	out.add(v, "item", string(i.ID))
-	out.add(v, "kind", string(i.Kind))
+	out.add(v, "kind", v.T("kind-"+string(i.Kind)))
 	out.add(v, "owner", v.Place(i.Owner))
 	out.add(v, "class", v.Class(i.Class))
-	out.add(v, "audience", string(i.Audience))
+	out.add(v, "audience", v.T("audience-"+string(i.Audience)))
 	if i.Gate != "" {
 		out.add(v, "gate", v.Place(i.Gate))
 	}
@@ -205,7 +205,7 @@ func (l *lister) add(v *view, name, value string) {
 func factFields(v *view, f playlist.GateFact) []pair {
 	var out lister
 	out.add(v, "gate", v.Place(f.Gate))
-	out.add(v, "kind", string(f.Kind))
+	out.add(v, "kind", v.T("kind-"+string(f.Kind)))
 	out.add(v, "traveller", f.Traveller)
 	for _, l := range slices.Sorted(maps.Keys(f.Value)) {
 		out = append(out, pair{Name: v.T("row-value") + ", " + v.Language(l), Value: f.Value[l]})
@@ -213,7 +213,7 @@ func factFields(v *view, f playlist.GateFact) []pair {
 	for _, h := range f.Hours {
 		var text []string
 		for _, day := range h.Weekly {
-			text = append(text, fmt.Sprintf("%s %s–%s", days(day.Days), day.Open, day.Close))
+			text = append(text, strings.TrimSpace(fmt.Sprintf("%s %s–%s", days(v, day.Days), day.Open, day.Close)))
 		}
 		for _, e := range h.Exceptions {
 			reason, _ := e.Reason.In(playlist.Language(v.Lang), nil)
@@ -223,7 +223,7 @@ func factFields(v *view, f playlist.GateFact) []pair {
 			}
 			text = append(text, line+" "+reason)
 		}
-		out = append(out, pair{Name: v.T("row-hours") + ", " + h.Side, Value: strings.Join(text, "; ") + " (" + h.Zone + ")"})
+		out = append(out, pair{Name: v.T("row-hours") + ", " + v.T("side-"+h.Side), Value: strings.Join(text, "; ") + " (" + h.Zone + ")"})
 	}
 	out.add(v, "source", f.Source)
 	if !f.CheckedOn.IsZero() {
@@ -236,11 +236,11 @@ func factFields(v *view, f playlist.GateFact) []pair {
 	return out
 }
 
-func days(list []playlist.Weekday) string {
+func days(v *view, list []playlist.Weekday) string {
 	var out []string
 	for _, d := range list {
 		if text, err := d.MarshalText(); err == nil {
-			out = append(out, string(text))
+			out = append(out, v.T("day-"+string(text)))
 		}
 	}
 	return strings.Join(out, " ")
