@@ -114,7 +114,7 @@ func TestConsole(t *testing.T) {
 	if out, _ := program(t, 0, "backup", filepath.Join(t.TempDir(), "b"), "--data", dir); !strings.Contains(out, "holds") {
 		t.Error(out)
 	}
-	wrong(t, 3, "no right to plan", "import", content, "--data", dir, "--as", "bo-bien-tap", "--owner", "p-lang-son", "--reviewer", "bo-bien-tap")
+	wrong(t, 3, "versions belong to its owner", "import", content, "--data", dir, "--as", "bo-bien-tap", "--owner", "p-lang-son", "--reviewer", "bo-bien-tap")
 	if out, _ := program(t, 0, "audit", "verify", "--data", dir); !strings.Contains(out, "hold together") {
 		t.Error(out)
 	}
