@@ -220,6 +220,17 @@ func (s *Server) upload(r *http.Request, by desk.Caller) (desk.Upload, int64, er
 	return u, offset, err
 }
 
+// hold is upload for a request that changes it: one at a time, until leave.
+func (s *Server) hold(r *http.Request, by desk.Caller) (u desk.Upload, offset int64, leave func(), err error) {
+	if leave, err = s.uploads.take(playlist.ID(r.PathValue("id"))); err != nil {
+		return u, 0, nil, err
+	}
+	if u, offset, err = s.upload(r, by); err != nil {
+		leave()
+	}
+	return u, offset, leave, err
+}
+
 func (s *Server) headUpload(w http.ResponseWriter, r *http.Request, by desk.Caller) error {
 	u, offset, err := s.upload(r, by)
 	if err != nil {
@@ -233,15 +244,11 @@ func (s *Server) headUpload(w http.ResponseWriter, r *http.Request, by desk.Call
 }
 
 func (s *Server) patchUpload(w http.ResponseWriter, r *http.Request, by desk.Caller) error {
-	leave, err := s.uploads.take(playlist.ID(r.PathValue("id")))
+	u, offset, leave, err := s.hold(r, by)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	u, offset, err := s.upload(r, by)
-	if err != nil {
-		return err
-	}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/offset+octet-stream" {
 		return problem(http.StatusUnsupportedMediaType, "unsupported", "Content-Type must be application/offset+octet-stream")
 	}
@@ -336,15 +343,11 @@ func (u *uploads) keep(id playlist.ID, f *os.File, at int64) error {
 }
 
 func (s *Server) deleteUpload(w http.ResponseWriter, r *http.Request, by desk.Caller) error {
-	leave, err := s.uploads.take(playlist.ID(r.PathValue("id")))
+	u, _, leave, err := s.hold(r, by)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	u, _, err := s.upload(r, by)
-	if err != nil {
-		return err
-	}
 	if err := errors.Join(s.Desk.EndUpload(r.Context(), u.ID), s.uploads.remove(u.ID)); err != nil {
 		return err
 	}
@@ -354,15 +357,11 @@ func (s *Server) deleteUpload(w http.ResponseWriter, r *http.Request, by desk.Ca
 
 // finishUpload hands a whole file to the gate and answers with what is known of it.
 func (s *Server) finishUpload(w http.ResponseWriter, r *http.Request, by desk.Caller) error {
-	leave, err := s.uploads.take(playlist.ID(r.PathValue("id")))
+	u, offset, leave, err := s.hold(r, by)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	u, offset, err := s.upload(r, by)
-	if err != nil {
-		return err
-	}
 	if offset != u.Length {
 		return problem(http.StatusConflict, "wrong-offset", fmt.Sprintf("%d of %d bytes are here", offset, u.Length))
 	}
