@@ -298,10 +298,13 @@ func LeapAhead(ctx context.Context, tx central.Tx) error {
 
 func nextNumber(ctx context.Context, r central.Reader, scope playlist.ID, last int64) (int64, error) {
 	_, l, err := central.Load[leaps](ctx, r, central.Settings, leapSetting)
-	if err != nil && !errors.Is(err, central.ErrNotFound) {
+	if errors.Is(err, central.ErrNotFound) { // never restored
+		return last + 1, nil
+	}
+	if err != nil {
 		return 0, err
 	}
-	if last > 0 && l.At[scope] == last {
+	if l.At[scope] == last { // 0 where the backup was older than its first edition
 		return last + leapBy, nil
 	}
 	return last + 1, nil

@@ -115,6 +115,37 @@ func TestScopesTogether(t *testing.T) {
 	}
 }
 
+// After a restore no number comes twice: not that of a scope which had editions,
+// nor of one whose first edition the backup did not have.
+func TestLeapAhead(t *testing.T) {
+	w := newWorld(t)
+	w.planned()
+	change := func(n int) int64 {
+		w.put(w.publisher, central.Playlists, "p2", playlist.Playlist{ID: "p2", Owner: "ls", Names: playlist.Names{"vi": fmt.Sprint(n)}})
+		return w.publish("ls").Number
+	}
+	leap := func() {
+		if err := w.Store.Write(t.Context(), func(tx central.Tx) error { return LeapAhead(t.Context(), tx) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leap()
+	var got []int64
+	got = append(got, change(1), change(2))
+	leap()
+	got = append(got, change(3), change(4))
+	if fmt.Sprint(got) != "[1000 1001 2001 2002]" {
+		t.Errorf("%v", got)
+	}
+	to := publish.Public{Dir: t.TempDir(), Files: w.Files}
+	if _, err := w.WriteEditions(t.Context(), to); err != nil {
+		t.Fatal(err)
+	}
+	if head, _ := readEdition(t, to.Dir, "ls", 2002); len(head.Deltas) != 3 {
+		t.Errorf("%+v", head.Deltas)
+	}
+}
+
 func treeOf(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
