@@ -157,8 +157,8 @@ func (h *Hub) tidy(ctx context.Context) {
 	h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
 }
 
-// clockHolds says whether the clock can be right: not before the audit's last
-// row, and not more than 400 days after it.
+// clockHolds says whether the clock can be right: not an hour or more
+// before the audit's last row, and not 400 days or more after it.
 func (h *Hub) clockHolds(ctx context.Context) bool {
 	var last struct {
 		At time.Time `json:"at"`

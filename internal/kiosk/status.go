@@ -1,6 +1,7 @@
 package kiosk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,7 +78,7 @@ func (k *Kiosk) Status() Status {
 			copied := *show
 			d.Showing = append(d.Showing, &copied)
 		}
-		slices.SortFunc(d.Showing, func(a, b *link.Showing) int { return compare(a.Zone, b.Zone) })
+		slices.SortFunc(d.Showing, func(a, b *link.Showing) int { return cmp.Compare(a.Zone, b.Zone) })
 		st.Displays = append(st.Displays, d)
 		if s.child != nil {
 			c := s.child.Status()
@@ -90,19 +91,9 @@ func (k *Kiosk) Status() Status {
 	if c := k.sound.child; c != nil {
 		st.Children = append(st.Children, c.Status())
 	}
-	slices.SortFunc(st.Displays, func(a, b DisplayStatus) int { return compare(a.ID, b.ID) })
+	slices.SortFunc(st.Displays, func(a, b DisplayStatus) int { return cmp.Compare(a.ID, b.ID) })
 	slices.Sort(st.Problems)
 	return st
-}
-
-func compare(a, b playlist.ID) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // AskStatus asks the running kiosk of a folder.

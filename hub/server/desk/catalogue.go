@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -58,18 +59,8 @@ func (g *gatherer) places() error {
 			g.out.rows.Places = append(g.out.rows.Places, g.tree.Places[id])
 		}
 	}
-	slices.SortFunc(g.out.rows.Places, func(a, b playlist.Place) int { return compare(a.ID, b.ID) })
+	slices.SortFunc(g.out.rows.Places, func(a, b playlist.Place) int { return cmp.Compare(a.ID, b.ID) })
 	return nil
-}
-
-func compare(a, b playlist.ID) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // each decodes the scope's rows of a kind.

@@ -13,16 +13,6 @@ import (
 	"cotmoc/playlist"
 )
 
-// Kinds lists the kinds that Put and Delete take.
-func Kinds() []central.Kind {
-	out := make([]central.Kind, 0, len(kinds))
-	for k := range kinds {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
-}
-
 // Put creates an object (rev 0) or changes the revision rev of it. The row is
 // checked as an edition would check it, with everything that it refers to.
 func (d *Desk) Put(ctx context.Context, by Caller, kind central.Kind, id playlist.ID, rev int64, raw json.RawMessage) (central.Doc, error) {

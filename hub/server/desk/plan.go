@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -398,7 +399,7 @@ func (v *View) Preflight(scope playlist.ID) (Preflight, error) {
 		row.Lacks = lacking(c, items, c.LanguagesOf(d.Place))
 		p.Displays = append(p.Displays, row)
 	}
-	slices.SortFunc(p.Displays, func(a, b DisplayPreflight) int { return compare(a.Display, b.Display) })
+	slices.SortFunc(p.Displays, func(a, b DisplayPreflight) int { return cmp.Compare(a.Display, b.Display) })
 	p.Held = append(p.Held, v.Held...)
 	return p, nil
 }

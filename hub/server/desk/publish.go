@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func (d *Desk) Scopes(ctx context.Context) ([]playlist.Place, error) {
 				out = append(out, p)
 			}
 		}
-		slices.SortFunc(out, func(a, b playlist.Place) int { return compare(a.ID, b.ID) })
+		slices.SortFunc(out, func(a, b playlist.Place) int { return cmp.Compare(a.ID, b.ID) })
 		return nil
 	})
 	return out, err
@@ -422,10 +423,10 @@ func (d *Desk) Expire(ctx context.Context) (int, error) {
 		}
 		for _, doc := range docs {
 			shown, err := approvedRow(ctx, r, doc) // not what somebody wants it to be
-			if err != nil || shown == nil {
-				if err != nil {
-					return err
-				}
+			if err != nil {
+				return err
+			}
+			if shown == nil {
 				continue
 			}
 			i, err := central.Decode[playlist.Item](*shown)
