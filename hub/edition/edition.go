@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/jotfs/fastcdc-go"
 	"github.com/klauspost/compress/zstd"
@@ -111,12 +112,17 @@ func Pack(v any) ([]byte, error) {
 	if raw.Len() > MaxSnapshot { // nobody could read it again
 		return nil, fmt.Errorf("pack: it has %d MiB, more than %d", raw.Len()>>20, MaxSnapshot>>20)
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
+	enc, err := packer()
 	if err != nil {
 		return nil, fmt.Errorf("pack: %w", err)
 	}
-	return enc.EncodeAll(raw.Bytes(), nil), enc.Close()
+	return enc.EncodeAll(raw.Bytes(), nil), nil
 }
+
+// packer is made once: it is large, and packs whole values for many at a time.
+var packer = sync.OnceValues(func() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
+})
 
 // Unpack reads what Pack wrote into v. More than MaxSnapshot bytes are refused,
 // however small they were packed.

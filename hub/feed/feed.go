@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -55,6 +56,7 @@ type Head struct {
 	Catalogue string     `json:"catalogue"` // SHA-256 of all bucket hashes
 	Buckets   Ref        `json:"buckets"`   // file of the bucket hashes
 	Snapshot  Ref        `json:"snapshot"`
+	Parts     Ref        `json:"parts"` // the rows in packed buckets, one after another
 	Deltas    []DeltaRef `json:"deltas,omitempty"`
 	Withdrawn []string   `json:"withdrawn,omitempty"` // versions that must leave the screens first
 }
@@ -67,7 +69,7 @@ func (h Head) Check() error {
 	case h.Scope == "" || h.Number < 1 || h.Rows < 0:
 		return errors.New("head: scope, number or rows are missing")
 	}
-	for _, s := range []string{h.Catalogue, h.Buckets.SHA256, h.Snapshot.SHA256} {
+	for _, s := range []string{h.Catalogue, h.Buckets.SHA256, h.Snapshot.SHA256, h.Parts.SHA256} {
 		if raw, err := hex.DecodeString(s); err != nil || len(raw) != sha256.Size {
 			return fmt.Errorf("head: %.80q is not a SHA-256", s)
 		}
@@ -153,6 +155,47 @@ func (s Sums) Bytes() []byte {
 		out = append(out, b[:]...)
 	}
 	return out
+}
+
+// BucketOf is the bucket in which a row is compared, 0 to 255.
+func BucketOf(r Row) int { return bucketOf(r.Kind, r.ID) }
+
+// Index is what a head's buckets file holds: the hash of each bucket, and where its
+// packed rows lie in the parts file.
+type Index struct {
+	Sums  Sums
+	Sizes [Buckets]uint32 // packed, in bytes
+}
+
+// Bytes is the form in which an index is kept: for each bucket its hash and size.
+func (x Index) Bytes() []byte {
+	out := make([]byte, 0, Buckets*(sha256.Size+4))
+	for n, b := range x.Sums {
+		out = append(out, b[:]...)
+		out = binary.BigEndian.AppendUint32(out, x.Sizes[n])
+	}
+	return out
+}
+
+// ReadIndex reads what Bytes wrote.
+func ReadIndex(raw []byte) (x Index, err error) {
+	const each = sha256.Size + 4
+	if len(raw) != Buckets*each {
+		return x, fmt.Errorf("buckets: %d bytes are no index", len(raw))
+	}
+	for n := range Buckets {
+		copy(x.Sums[n][:], raw[n*each:])
+		x.Sizes[n] = binary.BigEndian.Uint32(raw[n*each+sha256.Size:])
+	}
+	return x, nil
+}
+
+// At is where a bucket lies in the parts file.
+func (x Index) At(bucket int) (offset int64) {
+	for _, n := range x.Sizes[:bucket] {
+		offset += int64(n)
+	}
+	return offset
 }
 
 // Catalogue is the hash that a head names.

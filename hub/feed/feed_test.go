@@ -122,7 +122,7 @@ func TestApplyRefuses(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	sum := Sum(nil).Catalogue()
-	h := Head{Format: Format, Scope: "vn", Number: 1, Catalogue: sum, Buckets: Ref{SHA256: sum}, Snapshot: Ref{SHA256: sum}, IssuedAt: time.Unix(0, 0)}
+	h := Head{Format: Format, Scope: "vn", Number: 1, Catalogue: sum, Buckets: Ref{SHA256: sum}, Snapshot: Ref{SHA256: sum}, Parts: Ref{SHA256: sum}, IssuedAt: time.Unix(0, 0)}
 	if err := h.Check(); err != nil {
 		t.Error(err)
 	}

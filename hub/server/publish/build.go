@@ -33,6 +33,7 @@ type Built struct {
 	HeadRaw  []byte
 	Snapshot []byte
 	Buckets  []byte
+	Parts    []byte
 	Deltas   map[int64][]byte
 }
 
@@ -54,10 +55,14 @@ func Build(e Edition) (*Built, error) {
 		return nil, err
 	}
 	sums := feed.Sum(e.Rows)
-	b := &Built{Snapshot: snapshot, Buckets: sums.Bytes(), Deltas: map[int64][]byte{}}
+	parts, index, err := parts(e.Rows, sums)
+	if err != nil {
+		return nil, err
+	}
+	b := &Built{Snapshot: snapshot, Buckets: index.Bytes(), Parts: parts, Deltas: map[int64][]byte{}}
 	b.Head = feed.Head{
 		Format: feed.Format, Scope: e.Scope, Number: e.Number, IssuedAt: e.At.UTC().Truncate(time.Second), Rows: len(e.Rows),
-		Catalogue: sums.Catalogue(), Buckets: ref(b.Buckets), Snapshot: ref(snapshot), Withdrawn: e.Withdrawn,
+		Catalogue: sums.Catalogue(), Buckets: ref(b.Buckets), Snapshot: ref(snapshot), Parts: ref(parts), Withdrawn: e.Withdrawn,
 	}
 	if len(e.Previous) > 0 {
 		b.Head.Previous = ref(e.Previous).SHA256
@@ -88,7 +93,7 @@ func (b *Built) As(head, snapshot []byte) error {
 	if err := json.Unmarshal(head, &signed); err != nil {
 		return fmt.Errorf("kept head: %w", err)
 	}
-	if signed.Catalogue != b.Head.Catalogue || ref(snapshot) != signed.Snapshot || ref(b.Buckets) != signed.Buckets {
+	if signed.Catalogue != b.Head.Catalogue || ref(snapshot) != signed.Snapshot {
 		return fmt.Errorf("edition %d of %s cannot be made again: the database does not hold what was signed", signed.Number, signed.Scope)
 	}
 	for _, d := range signed.Deltas {
@@ -96,8 +101,35 @@ func (b *Built) As(head, snapshot []byte) error {
 			delete(b.Deltas, d.From)
 		}
 	}
+	if ref(b.Parts) != signed.Parts {
+		b.Parts = nil // packed otherwise by another version of the packer: the snapshot serves
+	}
 	b.Head, b.HeadRaw, b.Snapshot = signed, head, snapshot
 	return nil
+}
+
+// parts packs each bucket's rows by themselves, so that a kiosk can fetch those that
+// differ by their ranges.
+func parts(rows []feed.Row, sums feed.Sums) ([]byte, feed.Index, error) {
+	var in [feed.Buckets][]feed.Row
+	for _, r := range rows {
+		n := feed.BucketOf(r)
+		in[n] = append(in[n], r)
+	}
+	index := feed.Index{Sums: sums}
+	var out []byte
+	for n, rows := range in {
+		if len(rows) == 0 {
+			continue
+		}
+		packed, err := edition.Pack(rows)
+		if err != nil {
+			return nil, index, err
+		}
+		index.Sizes[n] = uint32(len(packed))
+		out = append(out, packed...)
+	}
+	return out, index, nil
 }
 
 func delta(e Edition, old Older) ([]byte, error) {

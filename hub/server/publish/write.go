@@ -30,7 +30,8 @@ type Newest struct {
 // Public is the folder of everything that kiosks and mirrors fetch:
 //
 //	SCOPE/newest.json
-//	SCOPE/NUMBER/head.json, snapshot.zst, buckets, delta-FROM.zst
+//	SCOPE/NUMBER/head.json, snapshot.zst, buckets, parts.zst, delta-FROM.zst
+//	trust/…             signed metadata; see Trust
 //	files/ab/abcd…     by SHA-256
 //	chunks/ab/abcd…    the chunk table of the file with that SHA-256
 //
@@ -69,7 +70,10 @@ func (p Public) Write(ctx context.Context, b *Built, files []playlist.Media) err
 	for _, f := range []struct {
 		name string
 		raw  []byte
-	}{{"snapshot.zst", b.Snapshot}, {"buckets", b.Buckets}, {"head.json", b.HeadRaw}} {
+	}{{"snapshot.zst", b.Snapshot}, {"parts.zst", b.Parts}, {"buckets", b.Buckets}, {"head.json", b.HeadRaw}} {
+		if f.raw == nil {
+			continue
+		}
 		if err := put(filepath.Join(dir, f.name), f.raw); err != nil {
 			return err
 		}
@@ -116,16 +120,17 @@ func (p Public) Whole(b *Built) bool {
 	return err == nil && bytes.Equal(raw, b.HeadRaw)
 }
 
-// Prune removes editions of a scope older than the newest Kept. Files stay:
-// another scope may name them; Collect removes those that none does.
-func (p Public) Prune(scope string, newest int64) error {
+// Prune removes editions of a scope older than the newest Kept, but the one that is
+// signed. Files stay: another scope may name them; Collect removes those that none
+// does.
+func (p Public) Prune(scope string, newest, signed int64) error {
 	entries, err := os.ReadDir(filepath.Join(p.Dir, scope))
 	if err != nil {
 		return fmt.Errorf("old editions: %w", err)
 	}
 	for _, e := range entries {
 		n, err := strconv.ParseInt(e.Name(), 10, 64)
-		if err == nil && n <= newest-Kept {
+		if err == nil && n <= newest-Kept && n != signed {
 			if err := os.RemoveAll(filepath.Join(p.Dir, scope, e.Name())); err != nil {
 				return fmt.Errorf("old editions: %w", err)
 			}
