@@ -278,7 +278,7 @@ func publishScopes(ctx context.Context, c *call) (int, error) {
 	if err != nil {
 		return failed(err)
 	}
-	if _, err := c.hub.Desk.WriteEditions(ctx, c.hub.Public); err != nil {
+	if err := c.hub.Distribute(ctx); err != nil {
 		return failed(err)
 	}
 	if *asJSON {
@@ -287,7 +287,11 @@ func publishScopes(ctx context.Context, c *call) (int, error) {
 	for _, p := range all {
 		printPublication(c.out, p)
 	}
-	return 0, nil
+	waits, err := c.hub.Desk.Requests(ctx)
+	for _, q := range waits {
+		fmt.Fprintf(c.out, "%s version %d waits for %d more signatures: hub sign --key KEY\n", q.Role, q.Version, q.Need-len(q.Have))
+	}
+	return failed(err)
 }
 
 func printPublication(out io.Writer, p desk.Publication) {

@@ -24,13 +24,29 @@ import (
 const usage = `usage: hub COMMAND [FLAGS]
 
   init --data DIR [--demo]  make a hub: database, keys, places of the gates;
-                            --demo adds six people whose password it prints
+                            --demo adds six people whose password it prints, and keeps
+                            the signing keys beside the data, as no real hub may
   serve --data DIR          answer requests (--listen 127.0.0.1:8080, --tls-cert, --tls-key, --behind-proxy)
+                            and kiosks (--device-listen 127.0.0.1:8443, --device-names HOST,…)
   user add LOGIN            make an account; the password is read from standard input
                             (--name NAME, --place ID, --role ROLE, given again for more)
   import DIR                take in a content folder as drafts
                             (--as LOGIN who brings it, --reviewer LOGIN who approves it)
-  publish                   make the next edition (--scope ID, all scopes without; --as LOGIN)
+  publish                   prepare the next edition (--scope ID, all scopes without; --as LOGIN)
+  key new FILE              make a signing key and FILE.pub; the passphrase comes on standard input
+  sign --key KEY            show what waits for this key, ask, and sign it (--yes, --role ROLE)
+                            --give FOLDER carries what waits away, --key KEY FILE… signs it
+                            where the key lives, --take FILE… brings it back
+  trust status              the root, who signs what, what waits for signatures
+  trust set --role ROLE --key PUBLIC… --threshold N
+                            who signs: root and targets (then trust start), emergency, a province
+  trust start               make the next root of what was set
+  device list, waiting      kiosks and what they last said; those that ask to be enrolled
+  device show CODE          the eight words to compare with the kiosk's screen
+  device confirm CODE       enrol it (--place ID, --displays ID,…)
+  device invite --place ID  make the code first: kiosk enrol --code CODE
+  device hold ID, release ID, revoke ID
+  export DIR                write a stick (--place ID)
   status                    editions, what waits, health (--json)
   audit verify              follow the audit's chain, also while no hub runs
                             (--key FILE, --checkpoints FILE: what was kept elsewhere)
@@ -58,6 +74,7 @@ func main() {
 // through are the commands that work on an open hub.
 var through = map[string]func(ctx context.Context, c *call) (int, error){
 	"user": userAdd, "import": importFolder, "publish": publishScopes, "status": status, "backup": backup,
+	"signatures": signatures, "trust": trustAdmin, "device": device, "export": export,
 }
 
 func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer) (int, error) {
@@ -83,6 +100,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 		return restore(ctx, rest, out, stderr)
 	case "openapi":
 		return openapi(ctx, out)
+	case "key":
+		return newKey(rest, in, out, stderr)
+	case "sign":
+		return sign(ctx, rest, in, out, stderr)
 	case "prepare":
 		return prepareText(rest, in, out, stderr)
 	case renderCommand: // a child of the worker's
@@ -184,7 +205,19 @@ func onHub(ctx context.Context, command string, args []string, in io.Reader, out
 		}
 		secret = firstLine(string(raw))
 	}
-	words := append([]string{command, secret}, args...)
+	return onHubAt(ctx, data, append([]string{command, secret}, args...), out, stderr)
+}
+
+// onHubWords runs a command's words through the hub of their --data.
+func onHubWords(ctx context.Context, words []string, out, stderr io.Writer) (int, error) {
+	data, err := dataOf(words)
+	if err != nil {
+		return 2, err
+	}
+	return onHubAt(ctx, data, words, out, stderr)
+}
+
+func onHubAt(ctx context.Context, data string, words []string, out, stderr io.Writer) (int, error) {
 	if code, ok, err := server.Ask(ctx, data, words, out, stderr); ok {
 		return code, err
 	}

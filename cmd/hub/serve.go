@@ -71,9 +71,13 @@ func addDemo(ctx context.Context, data string, out, stderr io.Writer) error {
 			break
 		}
 	}
+	if err == nil {
+		err = h.StartDemoTrust(ctx)
+	}
 	if err := errors.Join(err, h.Close()); err != nil {
 		return err
 	}
+	fmt.Fprintln(out, "The signing keys of this demonstration lie in keys/demo beside the data: never show anything official with it.")
 	fmt.Fprintf(out, "People of the demonstration, all with the password %s:\n", pass)
 	for _, p := range demo {
 		fmt.Fprintf(out, "  %-12s %s %v\n", p.login, p.name, p.roles)
@@ -102,6 +106,8 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	cert := set.String("tls-cert", "", "certificate file; people and kiosks need TLS unless a proxy before the hub speaks it")
 	key := set.String("tls-key", "", "its private key")
 	proxy := set.Bool("behind-proxy", false, "a proxy before the hub speaks TLS and says in X-Forwarded-For where requests come from")
+	devices := set.String("device-listen", "127.0.0.1:8443", "address and port for kiosks; none: kiosks are not served")
+	names := set.String("device-names", "", "names and addresses by which kiosks reach the hub, with commas; the listening address is one of them")
 	rest, code, err := parse(set, args)
 	if err != nil {
 		return asked(code, err)
@@ -124,9 +130,29 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 		o.Log.Warn("The hub speaks no TLS: passwords are readable on the way unless a proxy before it does (then say --behind-proxy)")
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	if *devices != "none" {
+		kiosks, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *devices)
+		if err != nil {
+			return 1, errors.Join(fmt.Errorf("listen for kiosks: %w", err), listener.Close(), h.Close())
+		}
+		o.Log.Info("The hub serves kiosks", "address", kiosks.Addr().String())
+		group.Go(func() error { return h.ServeDevices(ctx, kiosks, deviceNames(*names, kiosks.Addr().String())) })
+	}
 	group.Go(func() error { return h.Serve(ctx, listener, *cert, *key) })
 	group.Go(func() error { return h.Console(ctx, console) })
 	return failed(errors.Join(group.Wait(), h.Close()))
+}
+
+// deviceNames are what the hub's certificate for kiosks is made out to.
+func deviceNames(given, address string) []string {
+	names := strings.FieldsFunc(given, func(r rune) bool { return r == ',' || r == ' ' })
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		names = append(names, host)
+		if net.ParseIP(host).IsLoopback() {
+			names = append(names, "localhost")
+		}
+	}
+	return names
 }
 
 func firstLine(s string) string {

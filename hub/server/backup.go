@@ -39,6 +39,19 @@ type Manifest struct {
 
 const manifestFile = "manifest.json"
 
+// keptFiles are the small files of a hub's or a backup's folder that a backup
+// holds: keys, configuration, checkpoints.
+func keptFiles(dir string) []string {
+	names := []string{keyFile, publicKeyFile, checkpointFile, configFile, filepath.Join(onlineKeys, authorityFile)}
+	for _, folder := range []string{onlineKeys, demoKeys} {
+		found, _ := filepath.Glob(filepath.Join(dir, folder, "*.key"))
+		for _, path := range found {
+			names = append(names, filepath.Join(folder, filepath.Base(path)))
+		}
+	}
+	return names
+}
+
 // Backup copies the hub into a folder: the database as of one instant, every
 // file that it names, the keys, the configuration. A folder that holds an older
 // backup of the same hub is brought up to date: files that are there already
@@ -51,13 +64,17 @@ func (h *Hub) Backup(ctx context.Context, to string, progress func(done, total i
 	}
 	// Before the database: a checkpoint that is younger than it would say that
 	// rows were cut off.
-	for _, name := range []string{keyFile, publicKeyFile, checkpointFile, configFile} {
+	for _, name := range keptFiles(h.Dir) {
 		if err := copyIfThere(filepath.Join(h.Dir, name), filepath.Join(to, name)); err != nil {
 			return m, err
 		}
 	}
 	fresh := filepath.Join(to, "hub.db.new")
 	if err := errors.Join(removeIfThere(fresh), h.store.Backup(ctx, fresh)); err != nil {
+		return m, err
+	}
+	reports := filepath.Join(to, fleetFile+".new")
+	if err := errors.Join(removeIfThere(reports), h.reports.Backup(ctx, reports), atomicfile.Rename(reports, filepath.Join(to, fleetFile))); err != nil {
 		return m, err
 	}
 	if err := h.copyFiles(ctx, fresh, to, &m, progress); err != nil {
@@ -155,6 +172,9 @@ func copyIfThere(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
 	return atomicfile.Write(to, raw, 0o600)
 }
 
@@ -201,13 +221,18 @@ func Restore(ctx context.Context, from, dir string, progress func(done, total in
 		return m, err
 	}
 	files = slices.DeleteFunc(files, func(f playlist.Media) bool { return slices.Contains(m.Missing, f.SHA256) })
-	for _, name := range []string{keyFile, publicKeyFile, checkpointFile, configFile} {
+	for _, name := range keptFiles(from) {
 		if err := copyIfThere(filepath.Join(from, name), filepath.Join(dir, name)); err != nil {
 			return m, err
 		}
 	}
 	if err := restoreFiles(ctx, from, dir, files, progress); err != nil {
 		return m, err
+	}
+	if _, err := os.Stat(filepath.Join(from, fleetFile)); err == nil { // backups of older hubs have none
+		if err := copyLarge(filepath.Join(from, fleetFile), filepath.Join(dir, fleetFile)); err != nil {
+			return m, err
+		}
 	}
 	// The database last: a folder without it is no hub, and can be begun anew.
 	if err := copyLarge(database, filepath.Join(dir, dbFile)); err != nil {

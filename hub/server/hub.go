@@ -18,19 +18,23 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"cotmoc/hub/feed"
 	"cotmoc/hub/server/api"
 	"cotmoc/hub/server/blob"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
+	"cotmoc/hub/server/fleet"
 	"cotmoc/hub/server/intake"
 	"cotmoc/hub/server/login"
 	"cotmoc/hub/server/pages"
 	"cotmoc/hub/server/publish"
 	"cotmoc/hub/server/seed"
 	"cotmoc/hub/server/sqlite"
+	"cotmoc/hub/trust"
 	"cotmoc/internal/atomicfile"
 	"cotmoc/internal/typeset"
 	"cotmoc/playlist"
@@ -48,6 +52,9 @@ const (
 	publicDir      = "public" // what kiosks and mirrors may fetch
 	lockFile       = "lock"
 	configFile     = "hub.json"
+	fleetFile      = "fleet.db" // what kiosks report
+	authorityKey   = "authority"
+	authorityFile  = "authority.crt"
 )
 
 // Config is DIR/hub.json, which may be missing.
@@ -64,7 +71,12 @@ type Hub struct {
 	Public  publish.Public
 	API     *api.Server
 	Handler http.Handler
+	Fleet   *fleet.Fleet
 	Log     *slog.Logger
+
+	online       desk.OnlineKeys
+	reports      *sqlite.Fleet
+	distributing sync.Mutex
 
 	store   *sqlite.Store
 	lock    *os.File
@@ -103,6 +115,9 @@ func Init(ctx context.Context, dir string, o Options) error {
 	}
 	if err := errors.Join(atomicfile.Write(filepath.Join(dir, publicKeyFile), []byte(hex.EncodeToString(public)+"\n"), 0o644),
 		atomicfile.Write(filepath.Join(dir, keyFile), []byte(hex.EncodeToString(key.Seed())+"\n"), 0o600)); err != nil {
+		return err
+	}
+	if err := makeOnlineKeys(dir); err != nil {
 		return err
 	}
 	h, err := open(ctx, dir, o, true)
@@ -175,7 +190,40 @@ func open(ctx context.Context, dir string, o Options, create bool) (h *Hub, err 
 	h.Plans = desk.NewPlans(h.Desk)
 	h.Public = publish.Public{Dir: filepath.Join(dir, publicDir), Files: files}
 	h.Worker = &intake.Worker{Desk: h.Desk, Dir: filepath.Join(dir, workDir), Self: o.Self, Log: o.Log}
+	if err := h.openFleet(ctx); err != nil {
+		return h, err
+	}
 	return h, errors.Join(h.Desk.Recover(ctx), h.routes())
+}
+
+// openFleet opens what kiosks need. A hub that was made before kiosks could enrol
+// gets its online keys now.
+func (h *Hub) openFleet(ctx context.Context) (err error) {
+	if err := makeOnlineKeys(h.Dir); err != nil {
+		return err
+	}
+	var key ed25519.PrivateKey
+	if h.online, key, err = readOnlineKeys(h.Dir); err != nil {
+		return err
+	}
+	authority, err := fleet.OpenAuthority(filepath.Join(h.Dir, onlineKeys, authorityFile), key, h.Desk.Now())
+	if err != nil {
+		return err
+	}
+	if h.reports, err = sqlite.OpenFleet(ctx, filepath.Join(h.Dir, fleetFile)); err != nil {
+		return err
+	}
+	h.Fleet = fleet.New(fleet.Fleet{Desk: h.Desk, Store: h.reports, Authority: authority, Seal: h.online.Assignment, Public: static(h.Public.Dir), Log: h.Log})
+	return nil
+}
+
+// announce tells the kiosks that wait of the newest timestamp.
+func (h *Hub) announce(timestamp []byte) {
+	e := feed.Event{Kind: "edition"}
+	if said, err := trust.Read(timestamp); err == nil {
+		e.Timestamp = said.Version
+	}
+	h.Fleet.Announce(e)
 }
 
 // routes joins what answers requests.
@@ -210,6 +258,9 @@ func (h *Hub) Close() error {
 	var errs []error
 	if h.Desk != nil {
 		errs = append(errs, h.Desk.Checkpoint(context.Background()))
+	}
+	if h.reports != nil {
+		errs = append(errs, h.reports.Close())
 	}
 	if h.store != nil {
 		errs = append(errs, h.store.Close())

@@ -3,11 +3,13 @@ package server
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -90,6 +92,31 @@ func (h *Hub) Server(handler http.Handler) *http.Server {
 	return &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 64 << 10}
 }
 
+// ServeDevices answers kiosks until ctx ends.
+func (h *Hub) ServeDevices(ctx context.Context, listener net.Listener, names []string) error {
+	srv := h.Server(patient(h.Fleet.Handler()))
+	srv.ErrorLog = log.New(io.Discard, "", 0) // links that break are no news
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		err := srv.Serve(tls.NewListener(listener, h.Fleet.Authority.Config(names, h.Desk.Now)))
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("serve kiosks: %w", err)
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+		if err := srv.Shutdown(last); err != nil {
+			return srv.Close()
+		}
+		return nil
+	})
+	group.Go(func() error { return h.Fleet.Serve(ctx) })
+	return group.Wait()
+}
+
 // Serve answers requests and does the hub's other work until ctx ends.
 func (h *Hub) Serve(ctx context.Context, listener net.Listener, tlsCert, tlsKey string) error {
 	group, ctx := errgroup.WithContext(ctx)
@@ -133,8 +160,10 @@ func (h *Hub) keep(ctx context.Context) error {
 			return nil
 		case <-minute.C:
 			h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
-			_, err := h.Desk.WriteEditions(ctx, h.Public)
-			h.report(ctx, "Edition's files were not written", err)
+			h.report(ctx, "What kiosks fetch was not brought up to date", h.Distribute(ctx))
+		case <-h.Desk.Changed():
+			h.Fleet.Forget()
+			h.report(ctx, "What kiosks fetch was not brought up to date", h.Distribute(ctx))
 		case <-hour.C:
 			h.tidy(ctx)
 		}
@@ -152,8 +181,7 @@ func (h *Hub) tidy(ctx context.Context) {
 	ended, err := h.Desk.Sweep(ctx)
 	h.report(ctx, "Sweep failed", err)
 	h.report(ctx, "Ended uploads were not removed", h.API.RemoveUploads(ctx, ended))
-	_, err = h.Desk.WriteEditions(ctx, h.Public)
-	h.report(ctx, "Edition's files were not written", err)
+	h.report(ctx, "What kiosks fetch was not brought up to date", h.Distribute(ctx))
 	h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"cotmoc/hub/feed"
 	"cotmoc/playlist"
 )
 
@@ -46,18 +47,24 @@ const (
 	Files     Kind = "file"
 	Approvals Kind = "approval" // which revision of an item or fact may be shown
 
+	Devices Kind = "device" // kiosks, their keys and places
+	Roots   Kind = "root"   // of trust, each version
+
 	Settings Kind = "setting" // of the hub itself
 
 	Sessions Kind = "session" // from here on: kept while they are needed
 	Jobs     Kind = "job"
 	Uploads  Kind = "upload"
-	Answers  Kind = "answer" // to requests with an idempotency key
+	Answers  Kind = "answer"  // to requests with an idempotency key
+	Signed   Kind = "signed"  // newest metadata of each role, as it was signed
+	Signing  Kind = "signing" // metadata that waits for signatures
+	Pairings Kind = "pairing" // kiosks that want to be enrolled
 )
 
 // Transient says whether documents of the kind leave no history.
 func (k Kind) Transient() bool {
 	switch k {
-	case Sessions, Jobs, Uploads, Answers:
+	case Sessions, Jobs, Uploads, Answers, Signed, Signing, Pairings:
 		return true
 	}
 	return false
@@ -117,6 +124,13 @@ type Edition struct {
 	Snapshot []byte // nil where it was let go
 	At       time.Time
 	By       playlist.ID
+}
+
+// Said is what a kiosk last said of itself.
+type Said struct {
+	feed.Report
+	Received time.Time `json:"received"`
+	Boots    []string  `json:"boots,omitempty"` // before this one, the newest first
 }
 
 // Reader answers from one consistent state.

@@ -46,6 +46,7 @@ type Desk struct {
 	signed  func(central.Checkpoint) // keeps one elsewhere
 	tree    atomic.Pointer[tree]
 	wake    chan struct{} // a job was queued
+	changed chan struct{} // kiosks are to be told of something
 	writing sync.Mutex    // one writes editions' files at a time
 	people  *people
 }
@@ -64,7 +65,7 @@ type Options struct {
 // New makes a desk.
 func New(o Options) *Desk {
 	return &Desk{Store: o.Store, Files: o.Files, Fonts: o.Fonts, Now: o.Now, Log: o.Log, key: o.Key, signed: o.Checkpoint,
-		wake: make(chan struct{}, 1), people: newPeople()}
+		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), people: newPeople()}
 }
 
 // Caller is who does something, from where, and under which idempotency key.
@@ -141,6 +142,8 @@ func (t *tx) put(doc central.Doc) (central.Doc, error) {
 	switch doc.Kind {
 	case central.Accounts, central.Grants, central.Sessions:
 		t.after = append(t.after, t.d.people.forget)
+	case central.Notices, central.Devices:
+		t.after = append(t.after, t.d.distribute)
 	}
 	return t.Put(t.ctx, doc)
 }

@@ -15,6 +15,7 @@ import (
 	"cotmoc/hub/server/publish"
 	"cotmoc/hub/server/rights"
 	"cotmoc/hub/server/workflow"
+	"cotmoc/hub/trust"
 	"cotmoc/playlist"
 )
 
@@ -55,10 +56,6 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			return nil, &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: "name 1 to 100 scopes"}
 		}
 		gatheredOf := map[playlist.ID]gathered{}
-		content, err := readApproved(ctx, t)
-		if err != nil {
-			return nil, err
-		}
 		for _, scope := range scopes {
 			t.about("edition", "", scope)
 			place, ok := t.tree.Places[scope]
@@ -68,6 +65,12 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			if err := t.need(rights.Publish, scope); err != nil {
 				return nil, err
 			}
+		}
+		content, err := readApproved(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		for _, scope := range scopes {
 			g, err := gather(ctx, t, t.tree, scope, content)
 			if err != nil {
 				return nil, err
@@ -258,6 +261,10 @@ func (t *tx) addEdition(p Publication, rows []feed.Row, withdrawn []string) (Pub
 		return p, err
 	}
 	p.Number, p.Rows, p.Withdrawn = e.Number, len(rows), len(withdrawn)
+	t.after = append(t.after, t.d.distribute)
+	if _, err := t.propose(t.roleOf(p.Scope), built.HeadRaw, p.Number, nil); err != nil {
+		return p, err
+	}
 	return p, t.AddEdition(t.ctx, central.Edition{Scope: p.Scope, Number: p.Number, Head: built.HeadRaw, Snapshot: built.Snapshot, At: t.now, By: t.by.Account}, publish.Kept)
 }
 
@@ -267,7 +274,8 @@ const leapBy = 1000
 
 // leaps says at which number each scope stood when its hub was restored.
 type leaps struct {
-	At map[playlist.ID]int64 `json:"at"`
+	At       map[playlist.ID]int64 `json:"at"`
+	Restores int                   `json:"restores"`
 }
 
 const leapSetting playlist.ID = "editions-at-restore"
@@ -279,6 +287,7 @@ func LeapAhead(ctx context.Context, tx central.Tx) error {
 	if err != nil && !errors.Is(err, central.ErrNotFound) {
 		return err
 	}
+	l.Restores++
 	if l.At == nil {
 		l.At = map[playlist.ID]int64{}
 	}
@@ -288,6 +297,23 @@ func LeapAhead(ctx context.Context, tx central.Tx) error {
 	}
 	for _, e := range all {
 		l.At[e.Scope] = max(l.At[e.Scope], e.Number)
+	}
+	signed, err := tx.List(ctx, central.Query{Kind: central.Signed})
+	if err != nil {
+		return err
+	}
+	for _, m := range signed {
+		raw, err := central.Decode[metadataDoc](m)
+		if err != nil {
+			return err
+		}
+		said, err := trust.Read(raw.Raw)
+		if err != nil {
+			return err
+		}
+		if role := string(m.ID); role == trust.Snapshot || role == trust.Timestamp || role == trust.Emergency || role == trust.Targets {
+			l.At[m.ID] = max(l.At[m.ID], said.Version)
+		}
 	}
 	doc.Kind, doc.ID, doc.By, doc.At = central.Settings, leapSetting, Console, time.Now()
 	if err := doc.Encode(l); err != nil {
@@ -381,6 +407,10 @@ func (d *Desk) WriteEditions(ctx context.Context, to publish.Public) ([]playlist
 	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	signed, err := d.SignedHeads(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var written []playlist.ID
 	var errs []error
 	for _, s := range scopes { // one that is damaged must not hold up the others
@@ -401,7 +431,7 @@ func (d *Desk) WriteEditions(ctx context.Context, to publish.Public) ([]playlist
 			continue
 		}
 		if err == nil {
-			err = errors.Join(to.Write(ctx, built, files), to.Prune(string(s.ID), built.Head.Number))
+			err = errors.Join(to.Write(ctx, built, files), to.Prune(string(s.ID), built.Head.Number, signed[s.ID]))
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("edition of %s: %w", s.ID, err))
@@ -471,7 +501,7 @@ func (d *Desk) Expire(ctx context.Context) (int, error) {
 func (d *Desk) Sweep(ctx context.Context) (uploads []playlist.ID, err error) {
 	now := d.Now()
 	err = d.Store.Write(ctx, func(tx central.Tx) error {
-		for _, q := range []central.Query{{Kind: central.Answers, Due: now}, {Kind: central.Sessions, Due: now}, {Kind: central.Uploads, Due: now},
+		for _, q := range []central.Query{{Kind: central.Answers, Due: now}, {Kind: central.Sessions, Due: now}, {Kind: central.Uploads, Due: now}, {Kind: central.Pairings, Due: now},
 			{Kind: central.Jobs, States: []string{JobDone}}} {
 			q.Limit = 1000
 			docs, err := tx.List(ctx, q)

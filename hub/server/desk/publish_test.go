@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -240,8 +239,31 @@ func readEdition(t *testing.T, dir, scope string, number int64) (feed.Head, []fe
 	if err := edition.Unpack(read(filepath.Join(at, "snapshot.zst")), &rows); err != nil {
 		t.Fatal(err)
 	}
-	if feed.Sum(rows).Catalogue() != head.Catalogue || len(rows) != head.Rows || !bytes.Equal(read(filepath.Join(at, "buckets")), func() []byte { s := feed.Sum(rows); return s.Bytes() }()) {
+	index, err := feed.ReadIndex(read(filepath.Join(at, "buckets")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if feed.Sum(rows).Catalogue() != head.Catalogue || len(rows) != head.Rows || index.Sums != feed.Sum(rows) {
 		t.Fatalf("%s/%d: the snapshot is not what the head says", scope, number)
+	}
+	parts, found := read(filepath.Join(at, "parts.zst")), 0
+	for n, size := range index.Sizes {
+		if size == 0 {
+			continue
+		}
+		var some []feed.Row
+		if err := edition.Unpack(parts[index.At(n):index.At(n)+int64(size)], &some); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range some {
+			if feed.BucketOf(r) != n {
+				t.Errorf("row %s lies in bucket %d", r.ID, n)
+			}
+		}
+		found += len(some)
+	}
+	if found != len(rows) || index.At(feed.Buckets-1)+int64(index.Sizes[feed.Buckets-1]) != int64(len(parts)) {
+		t.Errorf("the parts hold %d of %d rows", found, len(rows))
 	}
 	files, err := publish.FilesOf(rows)
 	if err != nil {

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"cotmoc/hub/server/desk"
+	"cotmoc/playlist"
+)
+
+// device enrols kiosks and says how they are.
+func device(ctx context.Context, c *call) (int, error) {
+	set, _ := flags("device", c.stderr)
+	place := set.String("place", "", "place of the machine")
+	displays := set.String("displays", "", "ids of its displays, with commas; without it all of the place")
+	why := set.String("why", "", "reason, for those who come after")
+	as := set.String("as", "", "account that does it; without it the console")
+	asJSON := set.Bool("json", false, "print JSON")
+	rest, code, err := parse(set, c.args)
+	if err != nil {
+		return asked(code, err)
+	}
+	by, err := caller(ctx, c.hub, *as)
+	if err != nil {
+		return failed(err)
+	}
+	var ids []playlist.ID
+	for _, s := range strings.FieldsFunc(*displays, func(r rune) bool { return r == ',' }) {
+		ids = append(ids, playlist.ID(s))
+	}
+	word, arg := "", ""
+	if len(rest) > 0 {
+		word = rest[0]
+	}
+	if len(rest) > 1 {
+		arg = rest[1]
+	}
+	switch {
+	case word == "list" && len(rest) == 1:
+		return failed(listDevices(ctx, c, *asJSON))
+	case word == "waiting" && len(rest) == 1:
+		return failed(listPairings(ctx, c))
+	case word == "invite" && len(rest) == 1:
+		return failed(invite(ctx, c, by, playlist.ID(*place), ids))
+	case word == "show" && len(rest) == 2:
+		return failed(showPairing(ctx, c, by, arg))
+	case word == "confirm" && len(rest) == 2:
+		return failed(confirm(ctx, c, by, arg, playlist.ID(*place), ids))
+	case (word == "hold" || word == "release" || word == "revoke") && len(rest) == 2:
+		to := map[string]desk.DeviceState{"hold": desk.DeviceHeld, "release": desk.DeviceActive, "revoke": desk.DeviceRevoked}[word]
+		_, err := c.hub.Desk.SetDevice(ctx, by, playlist.ID(arg), to, *why)
+		c.hub.Fleet.Forget()
+		if to != desk.DeviceActive {
+			c.hub.Fleet.Cut(arg)
+		}
+		return failed(err)
+	}
+	return 2, errors.New("give: device list, waiting, invite --place ID, show CODE, confirm CODE --place ID, hold ID, release ID, or revoke ID")
+}
+
+func listDevices(ctx context.Context, c *call, asJSON bool) error {
+	lines, err := c.hub.Fleet.Lines(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(c.out, lines)
+	}
+	for _, l := range lines {
+		state := string(l.Device.State)
+		if !l.Since.IsZero() {
+			state += ", connected"
+		}
+		last := "never reported"
+		if !l.Said.Received.IsZero() {
+			last = fmt.Sprintf("edition %s (%d), reported %s", l.Said.Edition, l.Said.Number, l.Said.Received.Local().Format("2006-01-02 15:04"))
+		}
+		fmt.Fprintf(c.out, "%s at %s: %s; %s; %d plays\n", l.Device.ID, l.Device.Place, state, last, l.Plays)
+	}
+	return nil
+}
+
+func listPairings(ctx context.Context, c *call) error {
+	all, err := c.hub.Desk.Pairings(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.Public == "" {
+			fmt.Fprintf(c.out, "%s is for a machine at %s, until %s\n", p.Code, p.Place, p.Until.Local().Format("15:04:05"))
+			continue
+		}
+		fmt.Fprintf(c.out, "%s until %s: %s\n", p.Code, p.Until.Local().Format("15:04:05"), strings.Join(p.Words, " "))
+	}
+	return nil
+}
+
+func invite(ctx context.Context, c *call, by desk.Caller, place playlist.ID, displays []playlist.ID) error {
+	p, err := c.hub.Desk.Invite(ctx, by, place, displays)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "%s\n", p.Code)
+	fmt.Fprintf(c.stderr, "The code is good once, until %s: kiosk enrol --code %s\n", p.Until.Local().Format("15:04"), p.Code)
+	return nil
+}
+
+func showPairing(ctx context.Context, c *call, by desk.Caller, code string) error {
+	p, err := c.hub.Desk.PairingByCode(ctx, by, code)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "The machine's screen must show these eight words:\n  %s\nIf it does: hub device confirm %s --place ID (until %s)\n", strings.Join(p.Words, " "), p.Code, p.Until.Local().Format(time.TimeOnly))
+	return nil
+}
+
+func confirm(ctx context.Context, c *call, by desk.Caller, code string, place playlist.ID, displays []playlist.ID) error {
+	d, err := c.hub.Desk.Confirm(ctx, by, code, place, displays)
+	if err != nil {
+		return err
+	}
+	c.hub.Fleet.Forget()
+	fmt.Fprintf(c.out, "device %s is enrolled at %s\n", d.ID, d.Place)
+	return nil
+}
+
+// export writes a stick.
+func export(ctx context.Context, c *call) (int, error) {
+	set, _ := flags("export", c.stderr)
+	place := set.String("place", "", "place whose kiosks the stick is for; without it every place")
+	rest, code, err := parse(set, c.args)
+	if err != nil {
+		return asked(code, err)
+	}
+	if len(rest) != 1 {
+		return 2, errors.New("give the stick's folder")
+	}
+	files := &meter{out: c.stderr, what: "files"}
+	n, bytes, err := c.hub.Export(ctx, playlist.ID(*place), c.path(rest[0]), files.report)
+	if err != nil {
+		return failed(err)
+	}
+	fmt.Fprintf(c.out, "The stick holds %d files, %d MB, all signed. At the kiosk: kiosk import --data DIR PATH\n", n, bytes>>20)
+	return 0, nil
+}

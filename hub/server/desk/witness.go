@@ -1,0 +1,510 @@
+package desk
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"cotmoc/hub/edition"
+	"cotmoc/hub/feed"
+	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/publish"
+	"cotmoc/hub/server/rights"
+	"cotmoc/hub/trust"
+	"cotmoc/playlist"
+)
+
+// OnlineKeys are the keys that lie on the hub itself. Whoever steals them can hold
+// news back and choose among what is approved, and can add nothing.
+type OnlineKeys struct {
+	Snapshot, Timestamp, Assignment ed25519.PrivateKey
+}
+
+// worker is the caller of what the hub does by itself.
+var worker = Caller{Account: Console, Login: "worker", From: "hub"}
+
+func rowsOfEdition(ctx context.Context, r central.Reader, scope playlist.ID, number int64) ([]feed.Row, error) {
+	e, err := r.Edition(ctx, scope, number)
+	if err != nil {
+		return nil, err
+	}
+	if e.Snapshot == nil {
+		return nil, central.ErrNotFound
+	}
+	var rows []feed.Row
+	return rows, edition.Unpack(e.Snapshot, &rows)
+}
+
+// StartTrust lets the first root, or the next, wait for its signatures. A hub
+// signs snapshots, timestamps and assignments by itself: the root must name the
+// keys that it has for them.
+func (d *Desk) StartTrust(ctx context.Context, by Caller, roles map[string]trust.Holders, online OnlineKeys) (Request, error) {
+	return do(ctx, d, by, "prepare root", func(t *tx) (Request, error) {
+		t.about(central.Signing, playlist.ID(trust.Root), t.tree.root)
+		if err := t.need(rights.Administer, t.tree.root); err != nil {
+			return Request{}, err
+		}
+		version := int64(1)
+		roles = maps.Clone(roles)
+		old, err := newestRoot(t.ctx, t)
+		if err == nil {
+			said, err := trust.Read(old)
+			if err != nil {
+				return Request{}, err
+			}
+			version = said.Version + 1
+			before, err := trust.AllHolders(old)
+			if err != nil {
+				return Request{}, err
+			}
+			for role, h := range before { // what is not named stays
+				if _, named := roles[role]; !named {
+					roles[role] = h
+				}
+			}
+		} else if !errors.Is(err, ErrNoTrust) {
+			return Request{}, err
+		}
+		for role, key := range map[string]ed25519.PrivateKey{trust.Snapshot: online.Snapshot, trust.Timestamp: online.Timestamp} {
+			k, err := trust.Public(key)
+			if err != nil {
+				return Request{}, err
+			}
+			roles[role] = trust.Holders{Keys: []trust.Key{k}, Threshold: 1}
+		}
+		raw, err := trust.MakeRoot(version, t.now, roles)
+		if err != nil {
+			return Request{}, &playlist.Error{Code: playlist.CodeInvalid, Where: "root", Detail: err.Error()}
+		}
+		if err := t.wait(trust.Root, metadataDoc{Raw: raw}); err != nil {
+			return Request{}, err
+		}
+		doc, err := t.Get(t.ctx, central.Signing, playlist.ID(trust.Root))
+		if err != nil {
+			return Request{}, err
+		}
+		return request(t.ctx, t, doc)
+	})
+}
+
+// Delegate lets the ministry's next metadata, which trusts holders with a role,
+// wait for its signatures. No holders take the role away.
+func (d *Desk) Delegate(ctx context.Context, by Caller, changes map[string]trust.Holders) error {
+	_, err := do(ctx, d, by, "delegate", func(t *tx) (struct{}, error) {
+		t.about(central.Signing, playlist.ID(trust.Targets), t.tree.root)
+		if err := t.need(rights.Administer, t.tree.root); err != nil {
+			return struct{}{}, err
+		}
+		for role := range changes {
+			p, ok := t.tree.Places[playlist.ID(role)]
+			if role != trust.Emergency && role != trust.Assignment && (!ok || p.Kind != playlist.Province) {
+				return struct{}{}, &playlist.Error{Code: playlist.CodeInvalid, Where: "delegate", Detail: fmt.Sprintf("%q is no province, nor emergency or assignment", role)}
+			}
+		}
+		all := map[string]trust.Holders{}
+		raw, err := newest(t.ctx, t, trust.Targets)
+		if err == nil && raw != nil {
+			all, err = trust.AllHolders(raw)
+		}
+		if err != nil {
+			return struct{}{}, err
+		}
+		for role, h := range changes {
+			if all[role] = h; len(h.Keys) == 0 {
+				delete(all, role)
+			}
+		}
+		ok, err := t.propose(trust.Targets, nil, 0, all)
+		if err == nil && !ok {
+			err = ErrNoTrust
+		}
+		if err != nil {
+			return struct{}{}, err
+		}
+		t.after = append(t.after, t.d.distribute)
+		return struct{}{}, t.detail(map[string]any{"roles": slices.Sorted(maps.Keys(changes))})
+	})
+	return err
+}
+
+// prepareMissing lets the heads of scopes wait that were published before their
+// role was held by anybody.
+func (d *Desk) prepareMissing(ctx context.Context) error {
+	var missing []playlist.ID
+	err := d.read(ctx, func(r central.Reader, places *tree) error {
+		if _, err := newestRoot(ctx, r); err != nil {
+			return err
+		}
+		for id, p := range places.Places {
+			if p.Kind != playlist.Ministry && p.Kind != playlist.Province {
+				continue
+			}
+			lacks, err := unnamed(ctx, r, (&tx{tree: places}).roleOf(id), id)
+			if err != nil {
+				return err
+			}
+			if lacks {
+				missing = append(missing, id)
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, ErrNoTrust) || err == nil && len(missing) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	slices.Sort(missing)
+	_, err = do(ctx, d, worker, "prepare heads", func(t *tx) (struct{}, error) {
+		t.about(central.Signing, "", t.tree.root)
+		for _, scope := range missing {
+			e, err := t.Edition(t.ctx, scope, 0)
+			if err != nil {
+				return struct{}{}, err
+			}
+			if _, err := t.propose(t.roleOf(scope), e.Head, e.Number, nil); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// unnamed says whether a scope has an edition that neither its role nor what waits
+// for signatures names, although somebody holds the role.
+func unnamed(ctx context.Context, r central.Reader, role string, scope playlist.ID) (bool, error) {
+	e, err := r.Editions(ctx, scope, 1)
+	if err != nil || len(e) == 0 {
+		return false, err
+	}
+	if _, held, err := holders(ctx, r, role); err != nil || !held {
+		return false, err
+	}
+	raw, err := newest(ctx, r, role)
+	if err != nil || raw == nil {
+		return err == nil, err
+	}
+	said, err := trust.Read(raw)
+	return err == nil && (said.Head == nil || said.Head.Number < e[0].Number), err
+}
+
+// restampAfter is the age at which a timestamp is signed again though nothing
+// changed.
+const restampAfter = 24 * time.Hour
+
+// Witness signs a new snapshot and timestamp where roles changed, or the timestamp
+// has grown old.
+func (d *Desk) Witness(ctx context.Context, keys OnlineKeys) error {
+	due := false
+	err := d.Store.Read(ctx, func(r central.Reader) (err error) {
+		_, _, due, err = d.behind(ctx, r)
+		return err
+	})
+	if err != nil || !due {
+		return err
+	}
+	_, err = do(ctx, d, worker, "sign snapshot", func(t *tx) (struct{}, error) {
+		t.about(central.Signed, playlist.ID(trust.Snapshot), t.tree.root)
+		roles, changed, due, err := d.behind(t.ctx, t)
+		if err != nil || !due {
+			return struct{}{}, err
+		}
+		snapshot, err := t.online(trust.Snapshot, keys.Snapshot, changed, func(version int64) ([]byte, error) {
+			return trust.MakeSnapshot(version, t.now, roles)
+		})
+		if err != nil {
+			return struct{}{}, err
+		}
+		_, err = t.online(trust.Timestamp, keys.Timestamp, true, func(version int64) ([]byte, error) {
+			return trust.MakeTimestamp(version, t.now, snapshot)
+		})
+		return struct{}{}, err
+	})
+	return err
+}
+
+// behind says whether the snapshot lacks roles' newest versions, or whether the
+// timestamp has to be signed again.
+func (d *Desk) behind(ctx context.Context, r central.Reader) (roles map[string][]byte, changed, due bool, err error) {
+	docs, err := r.List(ctx, central.Query{Kind: central.Signed})
+	if err != nil {
+		return nil, false, false, err
+	}
+	roles = map[string][]byte{}
+	var snapshot, stamp []byte
+	var stamped time.Time
+	for _, doc := range docs {
+		m, err := central.Decode[metadataDoc](doc)
+		if err != nil {
+			return nil, false, false, err
+		}
+		switch string(doc.ID) {
+		case trust.Snapshot:
+			snapshot = m.Raw
+		case trust.Timestamp:
+			stamp, stamped = m.Raw, doc.At
+		default:
+			roles[string(doc.ID)] = m.Raw
+		}
+	}
+	root, err := newestRoot(ctx, r)
+	if errors.Is(err, ErrNoTrust) || roles[trust.Targets] == nil {
+		return nil, false, false, nil
+	}
+	if err != nil {
+		return nil, false, false, err
+	}
+	state := trust.State{Root: root, Timestamp: stamp, Snapshot: snapshot, Roles: roles}
+	// A new root may name other online keys; roles may have moved on.
+	_, err = state.Edition(nil)
+	changed = snapshot == nil || err != nil
+	return roles, changed, changed || d.Now().Sub(stamped) > restampAfter, nil
+}
+
+// online makes and signs the next version of a role that the hub itself holds.
+func (t *tx) online(role string, key ed25519.PrivateKey, changed bool, make func(version int64) ([]byte, error)) ([]byte, error) {
+	doc, m, err := load(t.ctx, t, central.Signed, role)
+	if err != nil || !changed {
+		return m.Raw, err
+	}
+	last := int64(0)
+	if m.Raw != nil {
+		said, err := trust.Read(m.Raw)
+		if err != nil {
+			return nil, err
+		}
+		last = said.Version
+	}
+	version, err := nextNumber(t.ctx, t, playlist.ID(role), last)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := make(version)
+	if err == nil {
+		raw, err = trust.Sign(raw, key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	doc.Owner = t.tree.root
+	if err := doc.Encode(metadataDoc{Raw: raw}); err != nil {
+		return nil, err
+	}
+	_, err = t.put(doc)
+	return raw, err
+}
+
+// TrustFiles returns everything that is published beside the editions: metadata by
+// file name below trust/, and emergency documents by path. The timestamp is nil
+// before the first.
+func (d *Desk) TrustFiles(ctx context.Context) (files map[string][]byte, timestamp []byte, err error) {
+	files = map[string][]byte{}
+	err = d.Store.Read(ctx, func(r central.Reader) error {
+		roots, err := central.All[metadataDoc](ctx, r, central.Query{Kind: central.Roots})
+		if err != nil {
+			return err
+		}
+		for _, m := range roots {
+			if err := name(files, trust.Root, m); err != nil {
+				return err
+			}
+		}
+		docs, err := r.List(ctx, central.Query{Kind: central.Signed})
+		if err != nil {
+			return err
+		}
+		for _, doc := range docs {
+			m, err := central.Decode[metadataDoc](doc)
+			if err != nil {
+				return err
+			}
+			if string(doc.ID) == trust.Timestamp {
+				timestamp = m.Raw
+				continue
+			}
+			if err := name(files, string(doc.ID), m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return files, timestamp, err
+}
+
+func name(files map[string][]byte, role string, m metadataDoc) error {
+	said, err := trust.Read(m.Raw)
+	if err != nil {
+		return err
+	}
+	files[publish.TrustDir+"/"+fmt.Sprintf("%d.%s.json", said.Version, role)] = m.Raw
+	if m.Head != nil && said.Head != nil && role == trust.Emergency {
+		files[said.Head.Path] = m.Head
+	}
+	return nil
+}
+
+// SignedHeads returns the numbers of the heads that are signed, by scope.
+func (d *Desk) SignedHeads(ctx context.Context) (map[playlist.ID]int64, error) {
+	out := map[playlist.ID]int64{}
+	err := d.read(ctx, func(r central.Reader, places *tree) error {
+		docs, err := r.List(ctx, central.Query{Kind: central.Signed})
+		if err != nil {
+			return err
+		}
+		for _, doc := range docs {
+			m, err := central.Decode[metadataDoc](doc)
+			if err != nil {
+				return err
+			}
+			said, err := trust.Read(m.Raw)
+			if err != nil {
+				return err
+			}
+			scope := doc.ID
+			if string(doc.ID) == trust.Targets {
+				scope = places.root
+			}
+			if said.Head != nil {
+				out[scope] = said.Head.Number
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// prepareEmergency lets the duty officers' document wait for a signature whenever
+// what it should say is not what it says: notices that are not over and newer than
+// their scope's signed edition, and versions withdrawn since then.
+func (d *Desk) prepareEmergency(ctx context.Context) error {
+	heads, err := d.SignedHeads(ctx)
+	if err != nil {
+		return err
+	}
+	if len(heads) == 0 {
+		return nil
+	}
+	var want feed.Emergency
+	var last int64
+	same := false
+	err = d.read(ctx, func(r central.Reader, places *tree) error {
+		if _, held, err := holders(ctx, r, trust.Emergency); err != nil || !held {
+			same = true
+			return err
+		}
+		if want, err = d.emergency(ctx, r, places, heads); err != nil {
+			return err
+		}
+		last, same, err = saysAlready(ctx, r, want)
+		return err
+	})
+	if err != nil || same {
+		return err
+	}
+	_, err = do(ctx, d, worker, "prepare emergency", func(t *tx) (struct{}, error) {
+		t.about(central.Signing, playlist.ID(trust.Emergency), t.tree.root)
+		number, err := nextNumber(t.ctx, t, playlist.ID(trust.Emergency), last)
+		if err != nil {
+			return struct{}{}, err
+		}
+		want.Number, want.IssuedAt = number, t.now.Truncate(time.Second)
+		raw, err := json.Marshal(want)
+		if err != nil {
+			return struct{}{}, fmt.Errorf("emergency: %w", err)
+		}
+		_, err = t.propose(trust.Emergency, raw, number, nil)
+		return struct{}{}, err
+	})
+	return err
+}
+
+func saysAlready(ctx context.Context, r central.Reader, want feed.Emergency) (last int64, same bool, err error) {
+	var now feed.Emergency
+	found := false
+	for _, kind := range []central.Kind{central.Signed, central.Signing} {
+		_, m, err := load(ctx, r, kind, trust.Emergency)
+		if err != nil {
+			return 0, false, err
+		}
+		if m.Head == nil {
+			continue
+		}
+		now, found = feed.Emergency{}, true
+		if err := json.Unmarshal(m.Head, &now); err != nil {
+			return 0, false, fmt.Errorf("emergency: %w", err)
+		}
+	}
+	last = now.Number
+	now.Number, now.IssuedAt = 0, time.Time{}
+	a, err1 := json.Marshal(now)
+	b, err2 := json.Marshal(want)
+	if !found { // nothing was ever said, and there is nothing to say
+		return 0, len(want.Notices)+len(want.Withdrawn) == 0, errors.Join(err1, err2)
+	}
+	return last, string(a) == string(b), errors.Join(err1, err2)
+}
+
+func (d *Desk) emergency(ctx context.Context, r central.Reader, places *tree, heads map[playlist.ID]int64) (feed.Emergency, error) {
+	e := feed.Emergency{Format: feed.EmergencyFormat}
+	since := map[playlist.ID]time.Time{}
+	for scope, number := range heads {
+		if _, ok := places.Places[scope]; !ok {
+			continue
+		}
+		ed, err := r.Edition(ctx, scope, number)
+		if err != nil {
+			return e, err
+		}
+		since[scope] = ed.At
+	}
+	newer := func(doc central.Doc) bool {
+		at, ok := since[places.scope(doc.Owner)]
+		return !ok || doc.At.After(at)
+	}
+	notices, err := r.List(ctx, central.Query{Kind: central.Notices})
+	if err != nil {
+		return e, err
+	}
+	for _, doc := range notices {
+		n, err := central.Decode[playlist.Notice](doc)
+		if err != nil {
+			return e, err
+		}
+		if n.Ends.After(d.Now()) && newer(doc) {
+			raw, err := feed.Canonical(doc.Body)
+			if err != nil {
+				return e, err
+			}
+			e.Notices = append(e.Notices, raw)
+		}
+	}
+	gone, err := r.List(ctx, central.Query{Kind: central.Versions, States: []string{string(playlist.Withdrawn)}})
+	for _, doc := range gone {
+		if newer(doc) {
+			e.Withdrawn = append(e.Withdrawn, string(doc.ID))
+		}
+	}
+	return e, err
+}
+
+// Prepare brings what waits for signatures up to date.
+func (d *Desk) Prepare(ctx context.Context) error {
+	return errors.Join(d.prepareMissing(ctx), d.prepareEmergency(ctx))
+}
+
+// Changed is signalled when kiosks may have to be told of something.
+func (d *Desk) Changed() <-chan struct{} { return d.changed }
+
+func (d *Desk) distribute() {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
