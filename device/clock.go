@@ -96,6 +96,15 @@ func synchronised() bool {
 	return err == nil && state != timeError && tx.Status&unix.STA_UNSYNC == 0
 }
 
+// Uptime is how long the machine has run, in seconds; 0 if it cannot tell.
+func Uptime() int64 {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
+		return 0
+	}
+	return t.Sec
+}
+
 // Steps calls changed whenever somebody sets the wall clock, until stop is
 // closed. It sleeps in the kernel meanwhile.
 func Steps(stop <-chan struct{}, changed func()) error {

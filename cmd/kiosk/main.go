@@ -9,14 +9,21 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	_ "time/tzdata"
+
+	"cotmoc/hub/client"
+	"cotmoc/hub/local"
+	"cotmoc/hub/trust"
 )
 
 // Exit codes of the contract.
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed      = 1
+	exitUsage       = 2
+	exitRefused     = 3
+	exitNotEnrolled = 4
 )
 
 // command is one word of the command line.
@@ -27,6 +34,7 @@ type command struct {
 
 // cli is where a command talks to.
 type cli struct {
+	in       io.Reader
 	out, err io.Writer
 }
 
@@ -37,17 +45,21 @@ func (e usageError) Error() string { return e.text }
 
 var commands = []command{
 	{"run", "--data DIR [--content FOLDER]", "everything, until stopped", runKiosk},
+	{"enrol", "--data DIR --hub URL [--root FINGERPRINT] [--code CODE]", "makes the machine's key and asks a hub to take it in", runEnrol},
+	{"sync", "--data DIR [--json]", "one round now; prints what moved, in bytes", runSync},
+	{"import", "--data DIR [--root FINGERPRINT] [--json] PATH", "takes content from a stick or folder; refuses what is not signed or damaged", runImport},
 	{"plan", "--data DIR --at TIME [--until TIME] [--display ID] [--json]", "what plays, why, what lost and why, and the next boundary", runPlan},
 	{"vectors", "FILE", "runs schedule vectors through the resolver", runVectors},
 	{"verify", "--data DIR [--json]", "hashes every file; lists what is missing, damaged or unreferenced", runVerify},
 	{"status", "--data DIR [--json]", "what is on each display, and how the machine is", runStatus},
 	{"search", "--data DIR [--lang TAG] [--json] QUERY", "searches titles and texts as the touch screen does", runSearch},
+	{"fetch", "--data DIR --socket PATH", "speaks with the hub; kiosk run starts it", runFetch},
 	{"typeset", "--lang TAG --size PX --width PX [--png FILE] [--json] FILE", "sets a text file with the engine of stage and touch", runTypeset},
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := dispatch(ctx, &cli{os.Stdout, os.Stderr}, os.Args[1:])
+	code := dispatch(ctx, &cli{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
@@ -74,10 +86,31 @@ func dispatch(ctx context.Context, c *cli, args []string) int {
 			return exitUsage
 		}
 		fmt.Fprintf(c.err, "kiosk %s: %v\n", cmd.name, err)
-		return exitFailed
+		return exitCode(err)
 	}
 	fmt.Fprintf(c.err, "kiosk: there is no command %q; see kiosk --help\n", args[0])
 	return exitUsage
+}
+
+// exitCode is the contract's code of an error.
+func exitCode(err error) int {
+	var nobody notEnrolled
+	var no refusal
+	switch {
+	case errors.As(err, &nobody), errors.Is(err, local.ErrNotEnrolled):
+		return exitNotEnrolled
+	case errors.As(err, &no), errors.Is(err, trust.ErrRefused), errors.Is(err, trust.ErrExpired), errors.Is(err, client.ErrDenied), errors.Is(err, client.ErrRootKey):
+		return exitRefused
+	}
+	return exitFailed
+}
+
+func absolute(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return abs, nil
 }
 
 func usage(w io.Writer) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"cotmoc/hub/local"
 	"cotmoc/internal/kiosk"
 	"cotmoc/internal/typeset"
 	"cotmoc/playlist"
@@ -40,6 +41,7 @@ func runKiosk(ctx context.Context, c *cli, args []string) error {
 	k, err := kiosk.Open(ctx, kiosk.Config{
 		Dir: *dir, Binaries: filepath.Dir(exe), Quota: *quota, StageArgs: strings.Fields(*stageArgs),
 		Displays: strings.FieldsFunc(*displays, func(r rune) bool { return r == ',' }),
+		Fetch:    []string{exe, "fetch"},
 		Log:      slog.New(slog.NewTextHandler(c.err, nil)),
 	})
 	if err != nil {
@@ -55,7 +57,9 @@ func runKiosk(ctx context.Context, c *cli, args []string) error {
 	work, finish := context.WithCancel(context.WithoutCancel(ctx))
 	defer finish()
 	go func() { serve <- k.Serve(work) }()
-	if *folder != "" {
+	if _, err := local.Load(*dir); *folder != "" && err == nil {
+		k.Report("content", "the folder "+*folder+" was not taken in: this kiosk is enrolled, and its content comes from the hub")
+	} else if *folder != "" {
 		if err := k.TakeIn(func() error { return takeIn(ctx, c, k, *dir, *folder) }); err != nil {
 			fmt.Fprintf(c.err, "kiosk run: the content folder was not taken in, what was there plays on: %v\n", err)
 			k.Report("content", err.Error())

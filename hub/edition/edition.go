@@ -102,7 +102,12 @@ func Catalogue(rows []feed.Row) (playlist.Rows, error) {
 }
 
 // Pack compresses a JSON value. The same value gives the same bytes.
-func Pack(v any) ([]byte, error) {
+func Pack(v any) ([]byte, error) { return pack(v, packer) }
+
+// PackFast compresses a JSON value with little work, for this machine only.
+func PackFast(v any) ([]byte, error) { return pack(v, fastPacker) }
+
+func pack(v any, with func() (*zstd.Encoder, error)) ([]byte, error) {
 	var raw bytes.Buffer
 	plain := json.NewEncoder(&raw)
 	plain.SetEscapeHTML(false) // or a row would come out as other bytes than went in
@@ -112,12 +117,16 @@ func Pack(v any) ([]byte, error) {
 	if raw.Len() > MaxSnapshot { // nobody could read it again
 		return nil, fmt.Errorf("pack: it has %d MiB, more than %d", raw.Len()>>20, MaxSnapshot>>20)
 	}
-	enc, err := packer()
+	enc, err := with()
 	if err != nil {
 		return nil, fmt.Errorf("pack: %w", err)
 	}
 	return enc.EncodeAll(raw.Bytes(), nil), nil
 }
+
+var fastPacker = sync.OnceValues(func() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+})
 
 // packer is made once: it is large, and packs whole values for many at a time.
 var packer = sync.OnceValues(func() (*zstd.Encoder, error) {

@@ -55,6 +55,10 @@ type Event struct {
 	Edition    int64  `json:"edition,omitempty"`
 	Timestamp  int64  `json:"timestamp,omitempty"`
 	Assignment int64  `json:"assignment,omitempty"`
+
+	// Files are published files that come with the event, by name: what the duty
+	// officers say travels with the news of it.
+	Files map[string][]byte `json:"files,omitempty"`
 }
 
 // Time is the hub's time, sealed over the asker's nonce.

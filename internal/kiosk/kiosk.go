@@ -17,6 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cotmoc/device"
+	"cotmoc/hub/feed"
+	"cotmoc/hub/local"
 	"cotmoc/internal/supervise"
 	"cotmoc/player/link"
 	"cotmoc/player/proof"
@@ -34,6 +36,7 @@ type Config struct {
 	StageArgs  []string // added to every stage's command line
 	Quota      int64    // bytes of media; 0: only the disk limits
 	NoChildren bool     // tests talk to the socket themselves
+	Fetch      []string // the command that speaks with the hub; empty: nobody does
 	Clock      *device.Clock
 	Log        *slog.Logger
 }
@@ -56,14 +59,19 @@ type Kiosk struct {
 	content sync.Mutex    // held while content is taken in, and while files are tidied
 	known   chan struct{} // closed once the displays are known
 
-	mu       sync.Mutex
-	edition  *store.Edition
-	composer *Composer
-	screens  map[playlist.ID]*screen
-	sound    *soundDesk
-	problems map[string]string // what is wrong, by subject
-	faults   []Fault
-	conns    sync.WaitGroup
+	mu         sync.Mutex
+	edition    *store.Edition
+	playing    playlist.Rows // what the composer's catalogue was made of
+	identity   *local.Identity
+	assignment *feed.Assignment
+	fetch      *fetcher
+	trial      *probation
+	composer   *Composer
+	screens    map[playlist.ID]*screen
+	sound      *soundDesk
+	problems   map[string]string // what is wrong, by subject
+	faults     []Fault
+	conns      sync.WaitGroup
 }
 
 // Fault is something that a child reported: a bad entry, most often.
@@ -129,7 +137,10 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	}
 	k.proof = proof.NewLog(k.state)
 	k.sound = newSoundDesk(k)
+	k.fetch = newFetcher(k)
+	k.loadIdentity(ctx)
 	k.openActive(ctx)
+	k.loadProbation(ctx)
 	return k, nil
 }
 
@@ -193,7 +204,7 @@ func (k *Kiosk) openActive(ctx context.Context) {
 			k.problems["edition"] += "; edition " + id + " plays instead"
 		}
 		if active == "" { // the state was lost: its notices with it
-			if err := k.state.SwitchEdition(ctx, id, k.composer.Catalogue.Notices, time.Now()); err != nil {
+			if err := k.state.SwitchEdition(ctx, id, k.notices(ctx, k.composer.Catalogue), time.Now(), nil); err != nil {
 				k.problems["state.db"] = err.Error()
 			}
 		}
@@ -213,16 +224,43 @@ func newestFirst(paths []string) []string {
 	return paths
 }
 
-// activate loads an edition and makes it the one that plays.
-func (k *Kiosk) activate(ctx context.Context, id string) error {
+// loaded is an edition that was read and could play.
+type loaded struct {
+	edition   *store.Edition
+	rows      playlist.Rows
+	catalogue *playlist.Catalogue
+}
+
+// load reads an edition: its own rows, and what it holds of the one before where
+// files are still on their way. Versions that duty officers withdrew do not count.
+func (k *Kiosk) load(ctx context.Context, id string, emergency feed.Emergency) (loaded, error) {
 	e, err := store.OpenEdition(ctx, k.cfg.Dir, id)
 	if err != nil {
-		return err
+		return loaded{}, err
 	}
-	cat, err := e.Programmed(ctx)
+	rows, err1 := e.ProgrammedRows(ctx)
+	held, err2 := e.Held(ctx)
+	if err := errors.Join(err1, err2); err != nil {
+		return loaded{}, errors.Join(err, e.Close())
+	}
+	gone := map[playlist.ID]bool{}
+	for _, id := range emergency.Withdrawn {
+		gone[playlist.ID(id)] = true
+	}
+	rows.Name = id
+	l := loaded{edition: e, rows: hold(rows, held, k.media.Has, gone)}
+	if l.catalogue, err = playlist.NewCatalogue(l.rows); err != nil { // what was held does not fit any more
+		l.rows = withoutVersions(rows, gone)
+		l.catalogue, err = playlist.NewCatalogue(l.rows)
+	}
 	if err != nil {
-		return errors.Join(err, e.Close())
+		return loaded{}, errors.Join(err, e.Close())
 	}
+	return l, nil
+}
+
+// install makes a loaded edition the one that plays.
+func (k *Kiosk) install(l loaded) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.edition != nil {
@@ -230,26 +268,109 @@ func (k *Kiosk) activate(ctx context.Context, id string) error {
 			k.problems["edition"] = err.Error()
 		}
 	}
-	k.edition, k.composer = e, &Composer{Catalogue: cat, Edition: id, Files: k.media}
+	k.edition, k.playing, k.composer = l.edition, l.rows, &Composer{Catalogue: l.catalogue, Edition: l.edition.ID, Files: k.media}
+}
+
+func (k *Kiosk) activate(ctx context.Context, id string) error {
+	l, err := k.load(ctx, id, k.emergency(ctx))
+	if err != nil {
+		return err
+	}
+	k.install(l)
 	return nil
+}
+
+// emergency is what the duty officers last said.
+func (k *Kiosk) emergency(ctx context.Context) (e feed.Emergency) {
+	raw, err := k.state.Meta(ctx, metaEmergency)
+	if err == nil && raw != "" {
+		err = json.Unmarshal([]byte(raw), &e)
+	}
+	if err != nil {
+		k.problem("emergency", err.Error())
+	}
+	return e
+}
+
+// noticesOf joins a catalogue's notices and those of the duty officers, which
+// replace them.
+func noticesOf(cat *playlist.Catalogue, e feed.Emergency) []playlist.Notice {
+	out := []playlist.Notice{}
+	fresh := map[playlist.ID]bool{}
+	for _, raw := range e.Notices {
+		var n playlist.Notice
+		if json.Unmarshal(raw, &n) != nil {
+			continue
+		}
+		if n, err := playlist.NewNotice(n); err == nil && len(n.Bodies) > 0 && !fresh[n.ID] {
+			if len(n.Places) == 0 && n.Owner != "" {
+				n.Places = []playlist.ID{n.Owner}
+			}
+			fresh[n.ID] = true
+			out = append(out, n)
+		}
+	}
+	for _, n := range cat.Notices {
+		if !fresh[n.ID] {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (k *Kiosk) notices(ctx context.Context, cat *playlist.Catalogue) []playlist.Notice {
+	return noticesOf(cat, k.emergency(ctx))
 }
 
 // Adopt takes a written edition as the active one: one transaction, pointer
 // and notices. What plays goes on until its entry ends.
-func (k *Kiosk) Adopt(ctx context.Context, id string) error {
-	if err := k.activate(ctx, id); err != nil {
+func (k *Kiosk) Adopt(ctx context.Context, id string) error { return k.adopt(ctx, id, nil) }
+
+// adopt is Adopt with what else is to be remembered in the same transaction. What
+// cannot be loaded is not adopted; what cannot be remembered does not play.
+func (k *Kiosk) adopt(ctx context.Context, id string, keep map[string]string) error {
+	emergency := k.emergency(ctx)
+	if raw, ok := keep[metaEmergency]; ok {
+		emergency = feed.Emergency{}
+		if err := json.Unmarshal([]byte(raw), &emergency); err != nil {
+			return fmt.Errorf("emergency: %w", err)
+		}
+	}
+	l, err := k.load(ctx, id, emergency)
+	if err != nil {
 		return err
 	}
+	before := k.Playing()
+	keep, trial := k.onProbation(before, id, keep)
+	if err := k.state.SwitchEdition(ctx, id, noticesOf(l.catalogue, emergency), time.Now(), keep); err != nil {
+		return errors.Join(err, l.edition.Close())
+	}
+	k.install(l)
 	k.mu.Lock()
-	delete(k.problems, "edition")
-	cat := k.composer.Catalogue
-	k.mu.Unlock()
-	if err := k.state.SwitchEdition(ctx, id, cat.Notices, time.Now()); err != nil {
-		return err
+	if trial != nil {
+		k.trial = trial
 	}
+	delete(k.problems, "edition")
+	k.mu.Unlock()
 	k.ageNotices(ctx, 0)
 	k.Nudge()
-	return store.Prune(k.cfg.Dir, id)
+	k.fetch.wantChanged()
+	if before == id {
+		return nil
+	}
+	return store.Prune(k.cfg.Dir, id, before)
+}
+
+// arrived looks again at what is here, after files came.
+func (k *Kiosk) arrived(ctx context.Context) {
+	id := k.Playing()
+	if id == "" {
+		return
+	}
+	if err := k.activate(ctx, id); err != nil {
+		k.problem("edition", err.Error())
+	}
+	k.Nudge()
 }
 
 // Nudge asks for the schedule to be resolved at once.
@@ -340,12 +461,14 @@ func (k *Kiosk) MakeRoom(ctx context.Context, fresh []playlist.Media) error {
 	}
 	k.mu.Unlock()
 	if id != "" {
-		active, err := mediaOf(ctx, k.cfg.Dir, id)
-		if err != nil {
-			return err
-		}
-		for _, m := range active {
-			keep[m.SHA256] = true
+		for _, id := range k.rooted(id) {
+			named, err := mediaOf(ctx, k.cfg.Dir, id)
+			if err != nil {
+				return err
+			}
+			for _, m := range named {
+				keep[m.SHA256] = true
+			}
 		}
 	}
 	_, err := k.media.Collect(keep, need)
@@ -358,7 +481,19 @@ func mediaOf(ctx context.Context, dir, edition string) ([]playlist.Media, error)
 		return nil, err
 	}
 	all, err := e.Media(ctx)
-	return all, errors.Join(err, e.Close())
+	held, err2 := e.Held(ctx)
+	return append(all, held.Media...), errors.Join(err, err2, e.Close())
+}
+
+// rooted are the editions whose files are kept: the active one, and while it is on
+// probation the one before.
+func (k *Kiosk) rooted(active string) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.trial != nil && k.trial.Previous != "" && k.trial.Previous != active {
+		return []string{active, k.trial.Previous}
+	}
+	return []string{active}
 }
 
 // Report makes a problem known in the status; empty text takes it back.

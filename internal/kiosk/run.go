@@ -30,6 +30,7 @@ func (k *Kiosk) Serve(ctx context.Context) error {
 	g.Go(func() error { return k.proof.Serve(ctx) })
 	g.Go(func() error { return k.sound.Serve(ctx) })
 	g.Go(func() error { return k.tend(ctx) })
+	g.Go(func() error { return k.fetch.Serve(ctx) })
 	g.Go(func() error {
 		err := device.Steps(ctx.Done(), k.Nudge)
 		if err != nil { // without it a step is noticed at the next half minute
@@ -131,8 +132,11 @@ func (k *Kiosk) displays() map[playlist.ID]playlist.Display {
 	for _, id := range cat.DisplayOrder {
 		d := cat.Displays[id]
 		mine := d.Place == cat.Displays[cat.DisplayOrder[0]].Place
-		if len(k.cfg.Displays) > 0 {
+		switch {
+		case len(k.cfg.Displays) > 0:
 			mine = slices.Contains(k.cfg.Displays, string(id))
+		case k.assignment != nil:
+			mine = slices.Contains(k.assignment.Displays, string(id))
 		}
 		if mine && d.Role != playlist.RoleTouch {
 			out[id] = d
@@ -209,7 +213,7 @@ func (k *Kiosk) keptOf(ctx context.Context, id playlist.ID) Kept {
 func (k *Kiosk) update(s *screen, m Moment, kept Kept, lead bool) *time.Time {
 	k.catalogue()
 	p, plan := k.composer.Compose(s.display, m, kept)
-	p.Unenrolled = true // enrolment comes with the hub
+	p.Unenrolled = k.assignment == nil
 	for _, text := range k.composer.Problems(s.display) {
 		k.problems["schedules"] = text
 	}
@@ -271,11 +275,14 @@ func (k *Kiosk) tend(ctx context.Context) error {
 			k.composer.Forget()
 			k.mu.Unlock()
 			k.Nudge()
+			k.fetch.wantChanged()
 		}
+		k.judge(ctx)
 		if n%12 == 0 {
 			now := time.Now()
 			k.keep(ctx, now.Sub(kept))
 			kept = now
+			k.ensureIndex(ctx)
 		}
 		if n%720 == 1 { // at the start and once an hour
 			k.tidy(ctx)
@@ -373,6 +380,10 @@ func (k *Kiosk) Quit() {
 	}
 	k.mu.Unlock()
 	children = append(children, k.sound.quit()...)
+	if c := k.fetch.child; c != nil { // nothing of it is lost: what it brought is journalled
+		c.Retire()
+		c.Kill()
+	}
 	defer func() { // what did not say how it ended is proved until its last beat
 		k.mu.Lock()
 		defer k.mu.Unlock()

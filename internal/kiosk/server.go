@@ -95,6 +95,10 @@ func (k *Kiosk) serveConn(ctx context.Context, c *link.Conn) {
 		k.answer(c)
 	case hello.Kind == link.Hello && hello.Role == "stage":
 		k.serveStage(ctx, c, hello)
+	case hello.Kind == link.Hello && hello.Role == "fetch":
+		k.fetch.serve(ctx, c, hello)
+	case hello.Kind == link.Order:
+		k.order(ctx, c, hello)
 	case hello.Kind == link.Hello && hello.Role == "sound":
 		k.sound.serve(c, hello)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 
 	"cotmoc/internal/supervise"
@@ -18,7 +19,11 @@ import (
 // Status is what `kiosk status` prints.
 type Status struct {
 	Edition   string             `json:"edition"`
+	Number    int64              `json:"number"` // of the snapshot that was accepted
 	Enrolled  bool               `json:"enrolled"`
+	Device    string             `json:"device,omitempty"`
+	Place     string             `json:"place,omitempty"`
+	Sync      *SyncStatus        `json:"sync,omitempty"`
 	Now       time.Time          `json:"now"`
 	Clock     ClockStatus        `json:"clock"`
 	Inventory InventoryStatus    `json:"inventory"`
@@ -28,6 +33,19 @@ type Status struct {
 	Plays     int64              `json:"plays"`      // rows of proof
 	Problems  []string           `json:"problems,omitempty"`
 	Faults    []Fault            `json:"faults,omitempty"`
+}
+
+// SyncStatus is how the machine stands with its hub.
+type SyncStatus struct {
+	Hub      string    `json:"hub"`
+	Online   bool      `json:"online"`
+	Stream   bool      `json:"stream"` // the hub tells at once
+	Synced   time.Time `json:"synced,omitzero"`
+	Rounds   int       `json:"rounds"`
+	Error    string    `json:"error,omitempty"`
+	Sent     int64     `json:"sent"` // bytes on the wire since fetch started
+	Received int64     `json:"received"`
+	Outbox   int64     `json:"outbox"` // rows of proof that the hub lacks
 }
 
 // ClockStatus says whether the clock is believed.
@@ -57,6 +75,7 @@ type DisplayStatus struct {
 // Status sums up the running kiosk.
 func (k *Kiosk) Status() Status {
 	trusted, why := k.clock.Trusted()
+	sync, number := k.syncStatus(context.Background())
 	plays, err := k.state.CountPlays(context.Background())
 	files, bytes := k.media.Usage()
 	k.mu.Lock()
@@ -65,6 +84,13 @@ func (k *Kiosk) Status() Status {
 		Inventory: InventoryStatus{files, bytes, k.media.Damaged()}, Faults: slices.Clone(k.faults)}
 	if k.edition != nil {
 		st.Edition = k.edition.ID
+	}
+	st.Sync, st.Number, st.Enrolled = sync, number, k.identity != nil
+	if k.identity != nil {
+		st.Device = k.identity.Device
+	}
+	if k.assignment != nil {
+		st.Place = k.assignment.Place
 	}
 	for subject, text := range k.problems {
 		st.Problems = append(st.Problems, subject+": "+text)
@@ -91,9 +117,74 @@ func (k *Kiosk) Status() Status {
 	if c := k.sound.child; c != nil {
 		st.Children = append(st.Children, c.Status())
 	}
+	if c := k.fetch.child; c != nil && st.Enrolled {
+		st.Children = append(st.Children, c.Status())
+	}
 	slices.SortFunc(st.Displays, func(a, b DisplayStatus) int { return cmp.Compare(a.ID, b.ID) })
 	slices.Sort(st.Problems)
 	return st
+}
+
+// syncStatus is nil where the machine belongs to no hub.
+func (k *Kiosk) syncStatus(ctx context.Context) (*SyncStatus, int64) {
+	accepted, _ := k.state.Meta(ctx, metaAccepted)
+	number, _ := strconv.ParseInt(accepted, 10, 64) // 0: nothing was accepted yet
+	k.mu.Lock()
+	id := k.identity
+	k.mu.Unlock()
+	if id == nil {
+		return nil, number
+	}
+	k.fetch.mu.Lock()
+	s := &SyncStatus{Hub: id.Hub, Online: k.fetch.last.Online, Stream: k.fetch.last.Stream, Synced: k.fetch.synced, Rounds: k.fetch.rounds,
+		Error: k.fetch.last.Error, Sent: k.fetch.last.Sent, Received: k.fetch.last.Received}
+	k.fetch.mu.Unlock()
+	delivered, _ := k.state.Meta(ctx, metaDelivered)
+	last, _ := strconv.ParseInt(delivered, 10, 64)
+	if n, err := k.state.PlaysAfter(ctx, last); err == nil {
+		s.Outbox = n
+	}
+	return s, number
+}
+
+// Brief is what the hub is told of a machine.
+type Brief struct {
+	Clock     ClockStatus     `json:"clock"`
+	Inventory InventoryStatus `json:"inventory"`
+	Missing   int             `json:"missing"`
+	Displays  []BriefDisplay  `json:"displays"`
+	Problems  []string        `json:"problems,omitempty"`
+	Restarts  int             `json:"restarts"`
+}
+
+// BriefDisplay is what is on one display.
+type BriefDisplay struct {
+	ID       playlist.ID `json:"id"`
+	Main     string      `json:"main"` // what won the main layer
+	Playlist playlist.ID `json:"playlist"`
+	Item     playlist.ID `json:"item,omitempty"`
+	On       bool        `json:"on"` // its stage is connected
+}
+
+func (k *Kiosk) brief() Brief {
+	st := k.Status()
+	b := Brief{Clock: st.Clock, Inventory: st.Inventory, Problems: st.Problems}
+	for _, c := range st.Children {
+		b.Restarts += c.Restarts
+	}
+	for _, d := range st.Displays {
+		row := BriefDisplay{ID: d.ID, On: d.Connected}
+		for _, p := range d.Plan {
+			if p.Layer == playlist.Main {
+				row.Main, row.Playlist = p.Winner, p.Playlist
+			}
+		}
+		if len(d.Showing) > 0 {
+			row.Item = d.Showing[0].Item
+		}
+		b.Displays = append(b.Displays, row)
+	}
+	return b
 }
 
 // AskStatus asks the running kiosk of a folder.

@@ -45,6 +45,11 @@ const (
 
 	Ask    Kind = "ask" // a command line asks the running kiosk for its status
 	Answer Kind = "answer"
+
+	Order Kind = "order" // a command line has the running kiosk do something; answered by progress and an answer
+
+	Want Kind = "want" // kiosk tells fetch what it wants
+	Got  Kind = "got"  // fetch tells kiosk how far it is
 )
 
 // Message is any line. Only the fields that its kind needs are set. Instants

@@ -36,12 +36,26 @@ func editionPath(dir, id string) string { return filepath.Join(dir, "editions", 
 // full-text index, and flushes both. An edition that is there already and whole
 // is left; a damaged one is written anew.
 func WriteEdition(ctx context.Context, dir, id string, rows playlist.Rows) error {
+	if err := WriteCatalogue(ctx, dir, id, rows, playlist.Rows{}); err != nil {
+		return err
+	}
+	e, err := OpenEdition(ctx, dir, id)
+	if err != nil {
+		return err
+	}
+	return errors.Join(EnsureIndex(ctx, e), e.Close())
+}
+
+// WriteCatalogue writes a catalogue file without its index, which can be made when
+// the edition plays already. Held are rows of the edition before that go on until
+// the files are here of what replaces them.
+func WriteCatalogue(ctx context.Context, dir, id string, rows, held playlist.Rows) error {
 	if err := playlist.ID(id).Check("edition"); err != nil {
 		return err
 	}
 	path := editionPath(dir, id)
 	if e, err := OpenEdition(ctx, dir, id); err == nil {
-		return errors.Join(EnsureIndex(ctx, e), e.Close())
+		return e.Close()
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("make the editions folder: %w", err)
@@ -55,16 +69,13 @@ func WriteEdition(ctx context.Context, dir, id string, rows playlist.Rows) error
 			return fmt.Errorf("remove a half-written edition: %w", err)
 		}
 	}
-	if err := fillEdition(ctx, part, rows); err != nil {
-		return errors.Join(err, os.Remove(part))
-	}
-	if err := writeIndex(ctx, indexPath(dir, id), rows); err != nil {
+	if err := fillEdition(ctx, part, rows, held); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
 	return atomicfile.Rename(part, path)
 }
 
-func fillEdition(ctx context.Context, path string, rows playlist.Rows) error {
+func fillEdition(ctx context.Context, path string, rows, held playlist.Rows) error {
 	db, err := sql.Open("sqlite3", "file:"+path+"?_journal_mode=DELETE&_synchronous=FULL")
 	if err != nil {
 		return fmt.Errorf("create an edition: %w", err)
@@ -81,6 +92,8 @@ func fillEdition(ctx context.Context, path string, rows playlist.Rows) error {
 		defer stmt.Close()
 		w := &rowWriter{ctx: ctx, stmt: stmt}
 		w.all(rows)
+		w.prefix = heldPrefix
+		w.all(held)
 		return w.err
 	})
 	return errors.Join(err, db.Close())
@@ -88,11 +101,15 @@ func fillEdition(ctx context.Context, path string, rows playlist.Rows) error {
 
 // rowWriter inserts rows of every kind and keeps the first error.
 type rowWriter struct {
-	ctx  context.Context
-	stmt *sql.Stmt
-	n    int
-	err  error
+	ctx    context.Context
+	stmt   *sql.Stmt
+	prefix string // of the kinds
+	n      int
+	err    error
 }
+
+// heldPrefix marks the kinds of rows that are held from the edition before.
+const heldPrefix = "held "
 
 func (w *rowWriter) put(kind string, id, parent playlist.ID, row any) {
 	if w.err != nil {
@@ -101,7 +118,7 @@ func (w *rowWriter) put(kind string, id, parent playlist.ID, row any) {
 	raw, err := json.Marshal(row)
 	if err == nil {
 		w.n++
-		_, err = w.stmt.ExecContext(w.ctx, kind, string(id), string(parent), w.n, string(raw))
+		_, err = w.stmt.ExecContext(w.ctx, w.prefix+kind, string(id), string(parent), w.n, string(raw))
 	}
 	if err != nil {
 		w.err = fmt.Errorf("write %s %s: %w", kind, id, err)
@@ -215,6 +232,25 @@ func rowsOf[T any](ctx context.Context, e *Edition, kind, where string, args ...
 // everything but the items that no playlist and no mandatory row names. A
 // library of 20,000 items does not slow the start down.
 func (e *Edition) Programmed(ctx context.Context) (*playlist.Catalogue, error) {
+	r, err := e.ProgrammedRows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return playlist.NewCatalogue(r)
+}
+
+// Held returns what the edition holds of the one before.
+func (e *Edition) Held(ctx context.Context) (r playlist.Rows, err error) {
+	var errs [4]error
+	r.Items, errs[0] = rowsOf[playlist.Item](ctx, e, heldPrefix+"item", "")
+	r.Versions, errs[1] = rowsOf[playlist.Version](ctx, e, heldPrefix+"version", "")
+	r.Playlists, errs[2] = rowsOf[playlist.Playlist](ctx, e, heldPrefix+"playlist", "")
+	r.Media, errs[3] = rowsOf[playlist.Media](ctx, e, heldPrefix+"media", "")
+	return r, errors.Join(errs[:]...)
+}
+
+// ProgrammedRows returns the rows that Programmed makes its catalogue of.
+func (e *Edition) ProgrammedRows(ctx context.Context) (playlist.Rows, error) {
 	r := playlist.Rows{Format: playlist.Format, Name: e.ID}
 	var errs [8]error
 	r.Places, errs[0] = rowsOf[playlist.Place](ctx, e, "place", "")
@@ -226,19 +262,19 @@ func (e *Edition) Programmed(ctx context.Context) (*playlist.Catalogue, error) {
 	r.Mandatory, errs[6] = rowsOf[playlist.Mandatory](ctx, e, "mandatory", "")
 	r.Notices, errs[7] = rowsOf[playlist.Notice](ctx, e, "notice", "")
 	if err := errors.Join(errs[:]...); err != nil {
-		return nil, err
+		return r, err
 	}
 	var err error
 	if r.Facts, err = rowsOf[playlist.GateFact](ctx, e, "fact", ""); err != nil {
-		return nil, err
+		return r, err
 	}
 	if err := e.items(ctx, &r); err != nil {
-		return nil, err
+		return r, err
 	}
 	if err := e.files(ctx, &r); err != nil {
-		return nil, err
+		return r, err
 	}
-	return playlist.NewCatalogue(r)
+	return r, nil
 }
 
 // items adds the items and versions that playlists and mandatory rows name.

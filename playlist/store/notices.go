@@ -39,9 +39,15 @@ func (s *State) Notices(ctx context.Context) ([]Notice, error) {
 }
 
 // SwitchEdition makes an edition the active one and its notices those kept, in
-// one transaction. A notice that was kept already goes on where it stands.
-func (s *State) SwitchEdition(ctx context.Context, id string, notices []playlist.Notice, at time.Time) error {
+// one transaction with whatever else is to be remembered. A notice that was kept
+// already goes on where it stands.
+func (s *State) SwitchEdition(ctx context.Context, id string, notices []playlist.Notice, at time.Time, keep map[string]string) error {
 	return inTx(ctx, s.db, func(tx *sql.Tx) error {
+		for key, value := range keep {
+			if _, err := tx.ExecContext(ctx, setMeta, key, value); err != nil {
+				return fmt.Errorf("keep %s: %w", key, err)
+			}
+		}
 		if _, err := tx.ExecContext(ctx, setMeta, "edition", id); err != nil {
 			return fmt.Errorf("switch to edition %s: %w", id, err)
 		}

@@ -109,6 +109,23 @@ func (s *State) Plays(ctx context.Context, after int64, limit int) ([]Play, erro
 	return out, err
 }
 
+// FirstPlay is the lowest number of a row of proof that is still kept, 0 without
+// any.
+func (s *State) FirstPlay(ctx context.Context) (n int64, err error) {
+	if err := s.db.QueryRowContext(ctx, "SELECT coalesce(min(seq),0) FROM plays").Scan(&n); err != nil {
+		return 0, fmt.Errorf("read proof of play: %w", err)
+	}
+	return n, nil
+}
+
+// PlaysAfter counts the rows of proof with a higher number.
+func (s *State) PlaysAfter(ctx context.Context, after int64) (n int64, err error) {
+	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM plays WHERE seq>?", after).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count proof of play: %w", err)
+	}
+	return n, nil
+}
+
 // CountPlays returns how many rows of proof there are.
 func (s *State) CountPlays(ctx context.Context) (n int64, err error) {
 	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM plays").Scan(&n); err != nil {

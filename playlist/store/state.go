@@ -170,6 +170,18 @@ func (s *State) SetMeta(ctx context.Context, key, value string) error {
 	return nil
 }
 
+// Keep keeps several values together.
+func (s *State) Keep(ctx context.Context, values map[string]string) error {
+	return inTx(ctx, s.db, func(tx *sql.Tx) error {
+		for key, value := range values {
+			if _, err := tx.ExecContext(ctx, setMeta, key, value); err != nil {
+				return fmt.Errorf("keep %s: %w", key, err)
+			}
+		}
+		return nil
+	})
+}
+
 // Positions returns where each playlist stood on a display.
 func (s *State) Positions(ctx context.Context, display playlist.ID) (map[playlist.ID]playlist.Position, error) {
 	out := map[playlist.ID]playlist.Position{}

@@ -1,0 +1,243 @@
+// Package client fetches what a hub has published and delivers what a kiosk has to
+// tell. It runs in the child kiosk fetch, which alone opens network sockets. What
+// it brings lies in the kiosk's data folder until kiosk has verified it.
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cotmoc/hub/local"
+)
+
+// Patience with the other side. Whole files may take days; silence may not.
+const (
+	connectTime = 20 * time.Second
+	answerTime  = 60 * time.Second
+	silence     = 60 * time.Second // without a byte
+)
+
+// Client speaks with one hub.
+type Client struct {
+	Dir string // the kiosk's data folder
+	ID  *local.Identity
+
+	base     *url.URL
+	http     *http.Client
+	at       atomic.Pointer[instant]
+	sent     atomic.Int64
+	received atomic.Int64
+}
+
+// instant is a time that kiosk believes in, and when it said so.
+type instant struct {
+	at   time.Time
+	said time.Time
+}
+
+// New makes a client for the hub of an enrolled machine.
+func New(dir string, id *local.Identity) (*Client, error) {
+	c := &Client{Dir: dir, ID: id}
+	base, err := url.Parse(strings.TrimSuffix(id.Hub, "/"))
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("the hub's address %q is no URL", id.Hub)
+	}
+	c.base = base
+	authority, err := x509.ParseCertificate(id.Authority)
+	if err != nil {
+		return nil, fmt.Errorf("hub's certificate: %w", err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(authority)
+	c.http = &http.Client{Transport: c.transport(&tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: pool, Time: c.now,
+		Certificates: []tls.Certificate{{Certificate: [][]byte{id.Certificate}, PrivateKey: id.Key}},
+	}), CheckRedirect: noRedirect}
+	return c, nil
+}
+
+// noRedirect: a captive portal sends everybody elsewhere.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+func (c *Client) transport(config *tls.Config) *http.Transport {
+	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		TLSClientConfig: config, TLSHandshakeTimeout: connectTime, ResponseHeaderTimeout: answerTime,
+		IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 2, ForceAttemptHTTP2: false,
+		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, ReadBufferSize: 16 << 10,
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &counted{Conn: conn, c: c}, nil
+		},
+	}
+}
+
+// counted counts bytes on the wire.
+type counted struct {
+	net.Conn
+	c *Client
+}
+
+func (n *counted) Read(b []byte) (int, error) {
+	k, err := n.Conn.Read(b)
+	n.c.received.Add(int64(k))
+	return k, err
+}
+
+func (n *counted) Write(b []byte) (int, error) {
+	k, err := n.Conn.Write(b)
+	n.c.sent.Add(int64(k))
+	return k, err
+}
+
+// now is the time by which certificates are judged: the one that kiosk believes in,
+// and what has passed since.
+func (c *Client) now() time.Time {
+	i := c.at.Load()
+	if i == nil {
+		return time.Now()
+	}
+	return i.at.Add(time.Since(i.said))
+}
+
+// Believe sets the time by which certificates are judged.
+func (c *Client) Believe(at time.Time) { c.at.Store(&instant{at, time.Now()}) }
+
+// Moved is how many bytes went over the wire, TLS included.
+func (c *Client) Moved() (sent, received int64) { return c.sent.Load(), c.received.Load() }
+
+// Errors that a caller tells apart.
+var (
+	errAbsent  = fs.ErrNotExist
+	errForged  = errors.New("the answer is not the hub's: a portal or a broken proxy is in between")
+	errRefused = errors.New("the hub refuses this machine")
+)
+
+// busyError is a hub that asks to come again.
+type busyError struct{ after time.Duration }
+
+func (b *busyError) Error() string { return fmt.Sprintf("the hub is busy, again in %s", b.after) }
+
+// refusal is what a hub says to a machine that it does not want to hear.
+type refusal struct{ why string }
+
+func (r *refusal) Error() string { return errRefused.Error() + ": " + r.why }
+func (r *refusal) Unwrap() error { return errRefused }
+
+// status turns an answer that brings nothing into an error.
+func status(r *http.Response) error {
+	switch {
+	case r.StatusCode == http.StatusOK || r.StatusCode == http.StatusPartialContent:
+		return nil
+	case r.StatusCode == http.StatusNotFound:
+		return errAbsent
+	case r.StatusCode == http.StatusServiceUnavailable || r.StatusCode == http.StatusTooManyRequests:
+		after, err := strconv.Atoi(r.Header.Get("Retry-After"))
+		if err != nil || after < 0 || after > 3600 {
+			after = 5
+		}
+		return &busyError{time.Duration(after)*time.Second + rand.N(time.Second)}
+	case r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized:
+		why, _ := io.ReadAll(io.LimitReader(r.Body, 200))
+		return &refusal{strings.TrimSpace(string(why))}
+	case r.StatusCode >= 300 && r.StatusCode < 400:
+		return errForged
+	}
+	return fmt.Errorf("the hub answers %s", r.Status)
+}
+
+// do asks, and hands the answer's body over. A body that stops for long is cut off.
+func (c *Client) do(ctx context.Context, method, path string, header http.Header, body io.Reader, use func(*http.Response) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, c.base.String()+path, body)
+	if err != nil {
+		return fmt.Errorf("ask the hub: %w", err)
+	}
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	req.Header.Set("User-Agent", "cotmoc")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the hub: %w", err)
+	}
+	watch := time.AfterFunc(silence, cancel)
+	defer watch.Stop()
+	resp.Body = &watched{resp.Body, watch}
+	defer resp.Body.Close()
+	if err := status(resp); err != nil {
+		return err
+	}
+	return use(resp)
+}
+
+// watched winds a clock with each piece that comes.
+type watched struct {
+	io.ReadCloser
+	watch *time.Timer
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.ReadCloser.Read(b)
+	if n > 0 {
+		w.watch.Reset(silence)
+	}
+	return n, err
+}
+
+// get fetches a small published file.
+func (c *Client) get(ctx context.Context, name string, most int64) ([]byte, error) {
+	var out []byte
+	err := c.do(ctx, http.MethodGet, "/public/"+name, nil, nil, func(r *http.Response) (err error) {
+		out, err = io.ReadAll(io.LimitReader(r.Body, most+1))
+		if err == nil && int64(len(out)) > most {
+			err = fmt.Errorf("%s has more than %d bytes", name, most)
+		}
+		return err
+	})
+	return out, err
+}
+
+// post sends and receives JSON.
+func (c *Client) post(ctx context.Context, path string, in, out any) error {
+	raw, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("ask the hub: %w", err)
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	return c.do(ctx, http.MethodPost, path, header, strings.NewReader(string(raw)), func(r *http.Response) error {
+		return decode(r.Body, out)
+	})
+}
+
+// maxAnswer bounds what the hub answers to a device, in bytes.
+const maxAnswer = 1 << 20
+
+func decode(r io.Reader, out any) error {
+	raw, err := io.ReadAll(io.LimitReader(r, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("the hub's answer: %w", err)
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return fmt.Errorf("the hub's answer: %w (%w)", errForged, err)
+	}
+	return nil
+}

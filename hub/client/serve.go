@@ -1,0 +1,439 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"cotmoc/hub/feed"
+	"cotmoc/hub/local"
+	"cotmoc/hub/trust"
+)
+
+// How often the hub is looked at without being told to: seldom while its stream is
+// open, else every minute or so.
+const (
+	pollOpen   = time.Hour
+	pollClosed = time.Minute
+	afterError = 10 * time.Second
+	reportTime = time.Hour
+	spread     = 500 * time.Millisecond // over which thousands begin that were told together
+)
+
+// Fetch is the child's work: it does what kiosk wants until ctx ends.
+type Fetch struct {
+	Client *Client
+	Boot   string
+	Say    func(local.Progress) // to kiosk; what is said last counts
+
+	mu      sync.Mutex
+	want    *local.Want
+	online  bool
+	stream  bool
+	why     string
+	refused string
+	speed   speed
+	look    chan struct{} // a reason to look at once
+	fresh   chan struct{} // kiosk wants something else
+	speak   chan struct{} // there may be something to deliver
+	told    feed.Report   // last delivered
+	toldAt  time.Time
+}
+
+// NewFetch makes a fetch.
+func NewFetch(c *Client, boot string, say func(local.Progress)) *Fetch {
+	return &Fetch{Client: c, Boot: boot, Say: say, look: make(chan struct{}, 1), fresh: make(chan struct{}, 1), speak: make(chan struct{}, 1)}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Wants tells what kiosk wants from now on.
+func (f *Fetch) Wants(w local.Want) {
+	f.Client.Believe(w.At)
+	f.mu.Lock()
+	first := f.want == nil
+	f.want = &w
+	f.mu.Unlock()
+	poke(f.fresh)
+	poke(f.speak)
+	if first || w.Urgent {
+		poke(f.look)
+	}
+}
+
+// progress says how things stand, with what is new.
+func (f *Fetch) progress(p local.Progress) {
+	f.mu.Lock()
+	p.Online, p.Stream, p.Error, p.Refused, p.Goodput = f.online, f.stream, f.why, f.refused, f.speed.rate()
+	f.mu.Unlock()
+	p.Sent, p.Received = f.Client.Moved()
+	f.Say(p)
+}
+
+// note remembers whether the hub could be reached.
+func (f *Fetch) note(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.online = err == nil
+	f.why, f.refused = "", ""
+	var no *refusal
+	var busy *busyError
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+	case errors.As(err, &no):
+		f.refused, f.why = no.why, err.Error()
+	case errors.As(err, &busy): // it is there
+		f.online = true
+	default:
+		f.why = err.Error()
+	}
+}
+
+// Serve works until ctx ends.
+func (f *Fetch) Serve(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wg.Go(func() { f.Client.Listen(ctx, f.Boot, func(e feed.Event) { f.heard(ctx, e) }, f.opened) })
+	wg.Go(func() { f.files(ctx) })
+	wg.Go(func() { f.deliver(ctx) })
+	var pause backoff
+	for {
+		wait := f.round(ctx, &pause)
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-f.look:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+func (f *Fetch) current() (local.Want, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.want == nil {
+		return local.Want{}, false
+	}
+	return *f.want, true
+}
+
+// round looks once, and says after how long to look again.
+func (f *Fetch) round(ctx context.Context, pause *backoff) time.Duration {
+	w, ok := f.current()
+	if !ok {
+		return time.Second
+	}
+	if renewed, err := f.Client.Renew(ctx, w.Trust); renewed || err != nil && errors.Is(err, errRefused) {
+		f.note(err)
+		if renewed {
+			f.reload()
+		}
+	}
+	came, err := f.Client.Look(ctx, w)
+	f.note(err)
+	f.progress(local.Progress{Staged: came && err == nil, Round: true})
+	f.mu.Lock()
+	open := f.stream
+	f.mu.Unlock()
+	var busy *busyError
+	switch {
+	case err == nil && open:
+		pause.n = 0
+		return pollOpen/2 + rand.N(pollOpen)
+	case err == nil:
+		pause.n = 0
+		return pollClosed/2 + rand.N(pollClosed/2)
+	case errors.As(err, &busy):
+		return busy.after
+	}
+	return min(afterError+pause.next(), pollClosed) // forged and broken lines are tried again and again
+}
+
+// reload goes on with a new certificate.
+func (f *Fetch) reload() {
+	id, err := local.Load(f.Client.Dir)
+	if err != nil {
+		return
+	}
+	if c, err := New(f.Client.Dir, id); err == nil {
+		f.Client.ID, f.Client.http = id, c.http
+	}
+}
+
+// opened notes whether the stream is open.
+func (f *Fetch) opened(open bool, err error) {
+	f.mu.Lock()
+	changed := f.stream != open
+	f.stream = open
+	var no *refusal
+	if errors.As(err, &no) {
+		f.refused, f.why = no.why, err.Error()
+		changed = true
+	}
+	f.mu.Unlock()
+	if changed {
+		f.progress(local.Progress{})
+	}
+}
+
+// heard acts on what the hub tells.
+func (f *Fetch) heard(ctx context.Context, e feed.Event) {
+	if len(e.Files) > 0 { // the duty officers: nothing is waited for
+		if err := f.Client.KeepFiles(e); err == nil {
+			f.progress(local.Progress{Staged: true})
+		}
+		return
+	}
+	w, ok := f.current()
+	if ok && e.Timestamp > 0 {
+		if s, err := trust.Read(w.Trust.Timestamp); err == nil && s.Version >= e.Timestamp {
+			return // known already
+		}
+	}
+	if e.Kind == "edition" {
+		select {
+		case <-ctx.Done():
+		case <-time.After(rand.N(spread)):
+		}
+	}
+	poke(f.look)
+}
+
+// files brings what kiosk wants, the most urgent first, until nothing is left; then
+// it waits for something new.
+func (f *Fetch) files(ctx context.Context) {
+	var pause backoff
+	for ctx.Err() == nil {
+		w, ok := f.current()
+		next, found := f.next(w)
+		if !ok || !found {
+			select {
+			case <-ctx.Done():
+			case <-f.fresh:
+			case <-time.After(time.Minute): // hours begin and end
+			}
+			continue
+		}
+		whole, err := f.Client.Bring(ctx, next, f.pace(w, next))
+		switch {
+		case err != nil:
+			f.note(err)
+			f.progress(local.Progress{})
+			wait := pause.next()
+			var busy *busyError
+			if errors.As(err, &busy) {
+				wait = busy.after
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(min(wait, pollClosed)):
+			}
+		case whole:
+			pause.n = 0
+			f.arrived(ctx, next)
+		}
+	}
+}
+
+// arrived tells kiosk of a file and waits until it wants something else: if that is
+// the same file again, its chunk table was a lie.
+func (f *Fetch) arrived(ctx context.Context, file local.File) {
+	f.mu.Lock()
+	select { // what was wanted before
+	case <-f.fresh:
+	default:
+	}
+	f.mu.Unlock()
+	f.progress(local.Progress{File: &file})
+	select {
+	case <-ctx.Done():
+		return
+	case <-f.fresh:
+	case <-time.After(2 * time.Minute): // kiosk hashes a large file
+	}
+	if w, ok := f.current(); ok {
+		for _, again := range w.Files {
+			if again.SHA256 == file.SHA256 {
+				_ = f.Client.drop(file.SHA256) // or it is fetched over what is there
+			}
+		}
+	}
+}
+
+// next is the most urgent file that may come now.
+func (f *Fetch) next(w local.Want) (local.File, bool) {
+	for _, file := range w.Files {
+		if file.Class >= local.Later && !within(w.Hours, w.Zone, f.Client.now(), w.Clock) {
+			continue
+		}
+		return file, true
+	}
+	return local.File{}, false
+}
+
+// within says whether an instant lies in the hours of a day, such as 22:00-05:00.
+// Without hours, or without a clock, every time will do.
+func within(hours, zone string, at time.Time, clock bool) bool {
+	if hours == "" || !clock {
+		return true
+	}
+	var h1, m1, h2, m2 int
+	if n, err := fmt.Sscanf(hours, "%d:%d-%d:%d", &h1, &m1, &h2, &m2); n != 4 || err != nil {
+		return true
+	}
+	if z, err := time.LoadLocation(zone); err == nil {
+		at = at.In(z)
+	}
+	now, from, to := at.Hour()*60+at.Minute(), h1*60+m1, h2*60+m2
+	if from <= to {
+		return from <= now && now < to
+	}
+	return now >= from || now < to
+}
+
+// pace keeps a transfer within the bandwidth, and ends it where something more
+// urgent came up.
+func (f *Fetch) pace(w local.Want, file local.File) func(context.Context, int64) int64 {
+	began := time.Now()
+	return func(ctx context.Context, came int64) int64 {
+		if came > 0 {
+			f.mu.Lock()
+			f.speed.add(came, time.Since(began))
+			f.mu.Unlock()
+			f.progress(local.Progress{Arriving: map[string]int64{string(file.SHA256): came}})
+			if w.Kbit > 0 {
+				due := time.Duration(float64(came) * 8 / float64(w.Kbit) * float64(time.Millisecond))
+				select {
+				case <-ctx.Done():
+				case <-time.After(due - time.Since(began)):
+				}
+			}
+		}
+		began = time.Now()
+		now, ok := f.current()
+		if first, found := f.next(now); !ok || !found || first.SHA256 != file.SHA256 {
+			return 0
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		// Four seconds' worth: on slow lines little is lost, and little waits.
+		return max(64<<10, int64(f.speed.rate()*4))
+	}
+}
+
+// speed is the goodput of the last pieces.
+type speed struct {
+	bytes float64
+	time  float64
+}
+
+func (s *speed) add(bytes int64, took time.Duration) {
+	const fade = 0.9
+	s.bytes, s.time = s.bytes*fade+float64(bytes), s.time*fade+took.Seconds()
+}
+
+// rate is in bytes a second; 0 while nothing came.
+func (s *speed) rate() float64 {
+	if s.time <= 0 {
+		return 0
+	}
+	return s.bytes / s.time
+}
+
+// deliver hands reports and proof of play to the hub.
+func (f *Fetch) deliver(ctx context.Context) {
+	var pause backoff
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.speak:
+		}
+		w, ok := f.current()
+		if !ok {
+			continue
+		}
+		err := f.deliverOnce(ctx, w)
+		if err == nil {
+			pause.n = 0
+			continue
+		}
+		f.note(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause.next()):
+			poke(f.speak)
+		}
+	}
+}
+
+// fewPlays is how many rows of proof are worth a connection of their own; fewer
+// wait for the next report.
+const fewPlays = 100
+
+func (f *Fetch) deliverOnce(ctx context.Context, w local.Want) error {
+	due := w.Report != nil && (f.news(*w.Report) || time.Since(f.toldAt) > reportTime)
+	if due {
+		began := time.Now()
+		var out feed.Reported
+		if err := f.Client.post(ctx, "/device/v1/report", w.Report, &out); err != nil {
+			return err
+		}
+		f.told, f.toldAt = *w.Report, time.Now()
+		f.progress(local.Progress{Time: &out.Time, Took: time.Since(began), Assignment: out.Assignment})
+	}
+	if w.Plays == nil || !due && len(w.Plays.Plays) < fewPlays {
+		return nil
+	}
+	env, err := trust.Seal(feed.WhatBatch, w.Plays, f.Client.ID.Key)
+	if err != nil {
+		return err
+	}
+	var receipt feed.Receipt
+	if err := f.Client.post(ctx, "/device/v1/plays", env, &receipt); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	if f.want != nil && f.want.Plays == w.Plays {
+		f.want.Plays = nil // until kiosk hands over the next
+	}
+	f.mu.Unlock()
+	f.progress(local.Progress{Receipt: &receipt})
+	return nil
+}
+
+// news says whether a report says something that the hub should know at once:
+// another edition, another notice, other troubles.
+func (f *Fetch) news(r feed.Report) bool {
+	if f.toldAt.IsZero() {
+		return true
+	}
+	if r.Edition != f.told.Edition || r.Number != f.told.Number || r.Emergency != f.told.Emergency || r.Assignment != f.told.Assignment {
+		return true
+	}
+	return time.Since(f.toldAt) > time.Minute && problems(r.Status) != problems(f.told.Status)
+}
+
+func problems(status []byte) string {
+	var s struct {
+		Problems []string `json:"problems"`
+	}
+	if json.Unmarshal(status, &s) != nil {
+		return ""
+	}
+	return fmt.Sprint(s.Problems)
+}

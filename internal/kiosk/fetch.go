@@ -1,0 +1,459 @@
+package kiosk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"cotmoc/device"
+	"cotmoc/hub/feed"
+	"cotmoc/hub/local"
+	"cotmoc/hub/trust"
+	"cotmoc/internal/supervise"
+	"cotmoc/player/link"
+	"cotmoc/player/proof"
+	"cotmoc/playlist"
+)
+
+// fetcher is kiosk's end of its child fetch, which alone speaks with the hub. What
+// it brings is verified and committed here.
+type fetcher struct {
+	k     *Kiosk
+	child *supervise.Child
+
+	mu      sync.Mutex
+	conn    *link.Conn
+	last    local.Progress
+	synced  time.Time // when a round last ended well
+	rounds  int
+	told    int // reports that the hub has taken
+	taken   error // what came of the last that was taken in
+	nonce   string
+	changed chan struct{}
+	urgent  bool
+}
+
+func newFetcher(k *Kiosk) *fetcher {
+	f := &fetcher{k: k, changed: make(chan struct{}, 1)}
+	if len(k.cfg.Fetch) > 0 {
+		f.child = &supervise.Child{Name: "fetch", Path: k.cfg.Fetch[0], Dir: filepath.Join(k.cfg.Dir, "run")}
+	}
+	return f
+}
+
+// wantChanged has fetch told anew what is wanted.
+func (f *fetcher) wantChanged() {
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Serve keeps the child running while the machine is enrolled.
+func (f *fetcher) Serve(ctx context.Context) error {
+	if f.child == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	f.child.Args = append(slices.Clone(f.k.cfg.Fetch[1:]), "--socket", f.k.socket(), "--data", f.k.cfg.Dir)
+	for { // not before the machine is enrolled
+		if f.k.enrolled() {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+	return f.child.Serve(ctx)
+}
+
+func (k *Kiosk) enrolled() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.identity != nil
+}
+
+// loadIdentity reads who the machine is, and what it was last assigned.
+func (k *Kiosk) loadIdentity(ctx context.Context) {
+	id, err := local.Load(k.cfg.Dir)
+	if errors.Is(err, local.ErrNotEnrolled) {
+		return
+	}
+	if err != nil {
+		k.problem("enrolment", err.Error())
+		return
+	}
+	k.mu.Lock()
+	k.identity = id
+	k.mu.Unlock()
+	k.problem("enrolment", "")
+	if raw, err := k.state.Meta(ctx, metaAssignment); err == nil && raw != "" {
+		var a feed.Assignment
+		if json.Unmarshal([]byte(raw), &a) == nil && a.Device == id.Device {
+			k.mu.Lock()
+			k.assignment = &a
+			k.mu.Unlock()
+			return
+		}
+	}
+	// Enrolment checked the seal; the state was lost or never had it.
+	var a feed.Assignment
+	if err := json.Unmarshal(id.Assignment.Body, &a); err == nil && a.Device == id.Device {
+		k.mu.Lock()
+		k.assignment = &a
+		k.mu.Unlock()
+	}
+}
+
+// Enrolled takes a fresh enrolment into account.
+func (k *Kiosk) Enrolled(ctx context.Context) error {
+	if err := k.state.Keep(ctx, map[string]string{metaTrust: "", metaAssignment: ""}); err != nil {
+		return err
+	}
+	k.loadIdentity(ctx)
+	if !k.enrolled() {
+		return local.ErrNotEnrolled
+	}
+	k.Nudge()
+	k.fetch.wantChanged()
+	return nil
+}
+
+// serve talks with the child until it goes.
+func (f *fetcher) serve(ctx context.Context, c *link.Conn, hello link.Message) {
+	if f.child != nil {
+		f.child.Hello(hello.PID)
+	}
+	f.mu.Lock()
+	f.conn = c
+	f.mu.Unlock()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var tell sync.WaitGroup
+	tell.Go(func() { f.tell(ctx, c) })
+	for {
+		m, err := c.Receive()
+		if err != nil {
+			break
+		}
+		f.hear(ctx, m)
+	}
+	stop()
+	tell.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.conn == c {
+		f.conn = nil
+		f.last.Online, f.last.Stream = false, false
+		if f.child != nil {
+			f.child.Gone()
+		}
+	}
+}
+
+// tell sends what is wanted whenever it changes, and now and then.
+func (f *fetcher) tell(ctx context.Context, c *link.Conn) {
+	for {
+		w, err := f.want(ctx)
+		if err != nil {
+			f.k.problem("fetch", err.Error())
+		} else if raw, err := json.Marshal(w); err == nil {
+			if c.Send(link.Message{Kind: link.Want, Body: raw}) != nil {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.changed:
+		case <-time.After(30 * time.Second):
+		}
+	}
+}
+
+// want is everything that fetch is to bring and to deliver.
+func (f *fetcher) want(ctx context.Context) (local.Want, error) {
+	k := f.k
+	state, err := k.TrustState(ctx)
+	if err != nil {
+		return local.Want{}, err
+	}
+	trusted, _ := k.clock.Trusted()
+	w := local.Want{Trust: state, At: k.Instant(), Clock: trusted, Scopes: k.scopes()}
+	k.mu.Lock()
+	if a := k.assignment; a != nil {
+		w.Kbit, w.Hours = a.Kbit, a.Hours
+		w.Zone = k.catalogue().ZoneOf(playlist.ID(a.Place)).String()
+	}
+	k.mu.Unlock()
+	if w.Files, err = k.wanted(ctx); err != nil {
+		return w, err
+	}
+	f.mu.Lock()
+	w.Urgent, f.urgent = f.urgent, false
+	f.mu.Unlock()
+	if w.Plays, err = f.batch(ctx); err != nil {
+		return w, err
+	}
+	w.Report = f.report(ctx)
+	return w, nil
+}
+
+// hear takes in what the child says.
+func (f *fetcher) hear(ctx context.Context, m link.Message) {
+	if f.child != nil {
+		f.child.Beat(m.Routines)
+	}
+	if m.Kind != link.Got {
+		return
+	}
+	p, err := local.Decode[local.Progress](m.Body)
+	if err != nil {
+		return
+	}
+	k := f.k
+	if p.Assignment != nil {
+		f.assigned(ctx, *p.Assignment)
+	}
+	if p.Staged {
+		_, err := k.Take(ctx, filepath.Join(k.cfg.Dir, local.PublicDir))
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		f.mu.Lock()
+		f.taken = err
+		f.mu.Unlock()
+		k.problem("what the hub sent", text)
+		f.wantChanged()
+	}
+	if p.File != nil {
+		f.file(ctx, *p.File)
+	}
+	if p.Time != nil {
+		f.time(ctx, p)
+		f.mu.Lock()
+		f.told++
+		f.mu.Unlock()
+		f.wantChanged()
+	}
+	if p.Receipt != nil {
+		f.receipt(ctx, *p.Receipt)
+	}
+	f.mu.Lock()
+	f.last = p
+	if p.Round && p.Error == "" {
+		f.synced = time.Now()
+	}
+	if p.Round {
+		f.rounds++
+	}
+	f.mu.Unlock()
+	f.health(p)
+}
+
+func (f *fetcher) health(p local.Progress) {
+	text := p.Refused
+	if text != "" {
+		text = "the hub refuses this machine: " + text
+	}
+	f.k.problem("enrolment", text)
+	f.k.problem("hub", p.Error)
+}
+
+// file verifies a file that arrived and gives it its name.
+func (f *fetcher) file(ctx context.Context, file local.File) {
+	k := f.k
+	path := filepath.Join(k.cfg.Dir, local.PartDir, string(file.SHA256)+".part")
+	err := k.media.Adopt(playlist.Media{SHA256: file.SHA256, Bytes: file.Bytes}, path)
+	text := ""
+	if err != nil {
+		text = err.Error()
+		if rm := os.Remove(path); rm != nil && !errors.Is(rm, os.ErrNotExist) {
+			text += "; " + rm.Error()
+		}
+	}
+	journal := filepath.Join(k.cfg.Dir, local.PartDir, string(file.SHA256)+".journal")
+	if rm := os.Remove(journal); rm != nil && !errors.Is(rm, os.ErrNotExist) {
+		text += rm.Error()
+	}
+	k.problem("file that arrived", text)
+	k.arrived(ctx)
+	f.wantChanged()
+}
+
+// assigned takes what the hub lets this machine hold. It chooses among what others
+// sign, and never goes back.
+func (f *fetcher) assigned(ctx context.Context, e feed.Envelope) {
+	k := f.k
+	err := func() error {
+		state, err := k.TrustState(ctx)
+		if err != nil {
+			return err
+		}
+		ed, err := state.Edition([]string{})
+		if err != nil {
+			return err
+		}
+		var a feed.Assignment
+		if err := trust.Open(feed.WhatAssignment, e, ed.Assigners, &a); err != nil {
+			return err
+		}
+		k.mu.Lock()
+		now, id := k.assignment, k.identity
+		k.mu.Unlock()
+		if id == nil || a.Device != id.Device {
+			return fmt.Errorf("%w (it is for another device)", trust.ErrRefused)
+		}
+		if now != nil && a.Number <= now.Number {
+			return nil
+		}
+		if err := k.state.SetMeta(ctx, metaAssignment, string(e.Body)); err != nil {
+			return err
+		}
+		k.mu.Lock()
+		k.assignment = &a
+		k.mu.Unlock()
+		k.Nudge()
+		f.mu.Lock()
+		f.urgent = true
+		f.mu.Unlock()
+		f.wantChanged()
+		return nil
+	}()
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	k.problem("assignment", text)
+}
+
+// maxTook is how long the hub's answer about the time may take to be of use for
+// setting a clock right.
+const maxTook = 30 * time.Second
+
+// time believes the hub's sealed time if it answers our question of just now.
+func (f *fetcher) time(ctx context.Context, p local.Progress) {
+	k := f.k
+	f.mu.Lock()
+	nonce := f.nonce
+	f.mu.Unlock()
+	state, err := k.TrustState(ctx)
+	if err != nil || nonce == "" {
+		return
+	}
+	ed, err := state.Edition([]string{})
+	if err != nil {
+		return
+	}
+	var at feed.Time
+	if trust.Open(feed.WhatTime, *p.Time, ed.Assigners, &at) != nil || at.Nonce != nonce || p.Took > maxTook {
+		return
+	}
+	f.mu.Lock()
+	f.nonce = ""
+	f.mu.Unlock()
+	off := k.clock.Now().Sub(at.At)
+	k.clock.Raise(at.At)
+	text := ""
+	if off.Abs() > time.Minute+p.Took {
+		text = fmt.Sprintf("the clock is %s off the hub's", off.Round(time.Second))
+	} else {
+		k.clock.Confirm()
+	}
+	k.problem("clock and hub", text)
+	k.Nudge()
+}
+
+// Positions of the outbox.
+const metaDelivered = "delivered"
+
+// maxBatch is how many rows of proof travel at once.
+const maxBatch = 500
+
+// batch is the next piece of proof of play that the hub lacks; nil for none.
+func (f *fetcher) batch(ctx context.Context) (*feed.Batch, error) {
+	k := f.k
+	epoch, err1 := k.state.Meta(ctx, "epoch")
+	kept, err2 := k.state.Meta(ctx, metaDelivered)
+	first, err3 := k.state.FirstPlay(ctx)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, err
+	}
+	delivered, _ := strconv.ParseInt(kept, 10, 64) // 0: nothing was
+	plays, err := k.state.Plays(ctx, delivered, maxBatch)
+	if err != nil || len(plays) == 0 {
+		return nil, err
+	}
+	k.mu.Lock()
+	id := k.identity
+	k.mu.Unlock()
+	if id == nil {
+		return nil, nil
+	}
+	b := &feed.Batch{Device: id.Device, Epoch: epoch, From: delivered}
+	if first > delivered+1 {
+		b.Gone = first - 1
+	}
+	for _, p := range plays {
+		raw, err := json.Marshal(p)
+		if err != nil {
+			return nil, fmt.Errorf("proof of play: %w", err)
+		}
+		b.Plays = append(b.Plays, feed.Play{Seq: p.Seq, Row: raw})
+	}
+	return b, nil
+}
+
+// receipt notes up to where the hub has everything. It may go back: a hub that was
+// restored asks again for what it lost.
+func (f *fetcher) receipt(ctx context.Context, r feed.Receipt) {
+	epoch, err := f.k.state.Meta(ctx, "epoch")
+	if err != nil || epoch != r.Epoch {
+		return
+	}
+	text := ""
+	if err := f.k.state.SetMeta(ctx, metaDelivered, strconv.FormatInt(r.Seq, 10)); err != nil {
+		text = err.Error()
+	}
+	f.k.problem("outbox", text)
+	f.wantChanged()
+}
+
+// report is what the hub is told, when it is due.
+func (f *fetcher) report(ctx context.Context) *feed.Report {
+	k := f.k
+	status, edition := k.brief(), k.Playing()
+	raw, err := json.Marshal(status)
+	if err != nil {
+		return nil
+	}
+	k.mu.Lock()
+	id, a := k.identity, k.assignment
+	k.mu.Unlock()
+	if id == nil {
+		return nil
+	}
+	number, _ := k.state.Meta(ctx, metaAccepted)
+	r := &feed.Report{Device: id.Device, Boot: proof.BootID(), At: k.clock.Now(), Uptime: device.Uptime(), Edition: edition, Status: raw, Emergency: k.emergency(ctx).Number}
+	r.Number, _ = strconv.ParseInt(number, 10, 64) // 0: nothing was accepted yet
+	if a != nil {
+		r.Assignment = a.Number
+	}
+	f.mu.Lock()
+	if f.nonce == "" { // asked until it is answered
+		f.nonce = newNonce()
+	}
+	r.Nonce = f.nonce
+	f.mu.Unlock()
+	return r
+}

@@ -1,0 +1,407 @@
+package kiosk
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"cotmoc/hub/edition"
+	"cotmoc/hub/feed"
+	"cotmoc/hub/local"
+	"cotmoc/hub/trust"
+	"cotmoc/internal/atomicfile"
+	"cotmoc/internal/step"
+	"cotmoc/playlist"
+	"cotmoc/playlist/store"
+)
+
+// What is kept in state.db of what was accepted.
+const (
+	metaTrust      = "trust"      // trust.State
+	metaEmergency  = "emergency"  // feed.Emergency
+	metaAssignment = "assignment" // feed.Assignment
+	metaAccepted   = "accepted"   // number of the snapshot
+	metaRefused    = "refused"    // edition that was rolled back
+	metaProbation  = "probation"
+)
+
+// ErrRolledBack is returned for an edition that had to be taken back here.
+var ErrRolledBack = errors.New("this edition was rolled back on this machine")
+
+// Taken is what taking in published files did.
+type Taken struct {
+	Edition   string            `json:"edition"`
+	Number    int64             `json:"number"` // of the snapshot
+	Switched  bool              `json:"switched"`
+	Emergency int64             `json:"emergency,omitempty"`
+	Dropped   []edition.Dropped `json:"dropped,omitempty"`
+	Files     int               `json:"files"` // that were copied
+	Missing   int               `json:"missing"`
+}
+
+// taking is one round of taking in.
+type taking struct {
+	k     *Kiosk
+	from  *local.Folder
+	dir   string
+	state trust.State
+	ed    *trust.Edition
+	keep  map[string]string
+}
+
+// Take verifies what lies in a folder of published files and makes it what plays:
+// metadata, then heads, then rows, then one transaction. Nothing that is not signed,
+// complete and newer changes anything. What fetch brings and what a stick holds go
+// the same way.
+func (k *Kiosk) Take(ctx context.Context, dir string) (Taken, error) {
+	k.content.Lock()
+	defer k.content.Unlock()
+	folder, err := local.OpenFolder(dir)
+	if err != nil {
+		return Taken{}, err
+	}
+	defer folder.Close()
+	t := &taking{k: k, from: folder, dir: dir, keep: map[string]string{}}
+	if err := t.verify(ctx); err != nil {
+		return Taken{}, err
+	}
+	out := Taken{Number: t.ed.Number}
+	emergency, err := t.emergency(ctx)
+	if err != nil {
+		return out, err
+	}
+	out.Emergency = emergency.Number
+	if len(t.ed.Heads) == 0 {
+		return out, t.remember(ctx)
+	}
+	out.Edition = t.id()
+	if refused, err := k.state.Meta(ctx, metaRefused); err != nil || refused == out.Edition {
+		return out, errors.Join(err, t.remember(ctx), fmt.Errorf("%s: %w", out.Edition, ErrRolledBack))
+	}
+	if playing := k.Playing(); playing == out.Edition {
+		return out, t.same(ctx)
+	}
+	out.Dropped, err = t.write(ctx, out.Edition)
+	if err != nil {
+		return out, err
+	}
+	step.At("take catalogue")
+	if err := k.adopt(ctx, out.Edition, t.keep); err != nil {
+		return out, err
+	}
+	step.At("take switch")
+	out.Switched = true
+	k.reportDropped(out.Dropped)
+	return out, nil
+}
+
+func (k *Kiosk) reportDropped(dropped []edition.Dropped) {
+	text := ""
+	if n := len(dropped); n > 0 {
+		text = fmt.Sprintf("%d rows of the edition do not count here, the first: %s: %s", n, dropped[0].Row, dropped[0].Why)
+	}
+	k.problem("edition's rows", text)
+}
+
+// Playing is the id of the edition that plays; "" for none.
+func (k *Kiosk) Playing() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.edition == nil {
+		return ""
+	}
+	return k.edition.ID
+}
+
+// TrustState is what this machine has accepted so far.
+func (k *Kiosk) TrustState(ctx context.Context) (trust.State, error) {
+	raw, err := k.state.Meta(ctx, metaTrust)
+	if err != nil {
+		return trust.State{}, err
+	}
+	if raw != "" {
+		var s trust.State
+		if err := json.Unmarshal([]byte(raw), &s); err == nil {
+			return s, nil
+		}
+		// Unreadable: begin again from enrolment; the numbers are relearnt from
+		// whatever is signed.
+	}
+	k.mu.Lock()
+	id := k.identity
+	k.mu.Unlock()
+	if id == nil {
+		return trust.State{}, local.ErrNotEnrolled
+	}
+	return trust.Begin(id.Root)
+}
+
+// TrustRoot lets a machine that trusts nobody yet believe a root, whose fingerprint
+// somebody compared.
+func (k *Kiosk) TrustRoot(ctx context.Context, root []byte) error {
+	s, err := trust.Begin(root)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("trust: %w", err)
+	}
+	return k.state.SetMeta(ctx, metaTrust, string(raw))
+}
+
+// verify brings the accepted metadata up to date.
+func (t *taking) verify(ctx context.Context) (err error) {
+	k := t.k
+	if t.state, err = k.TrustState(ctx); err != nil {
+		return err
+	}
+	before := t.state.Root
+	t.state, t.ed, err = t.state.Refresh(ctx, t.from, k.Instant(), k.scopes())
+	if err != nil {
+		if string(t.state.Root) != string(before) { // a new root stays, whatever came with it
+			err = errors.Join(err, t.remember(ctx))
+		}
+		return err
+	}
+	if !t.ed.IssuedAt.IsZero() {
+		k.clock.Raise(t.ed.IssuedAt)
+	}
+	raw, err := json.Marshal(t.state)
+	if err != nil {
+		return fmt.Errorf("trust: %w", err)
+	}
+	t.keep[metaTrust] = string(raw)
+	t.keep[metaAccepted] = fmt.Sprint(t.ed.Number)
+	return nil
+}
+
+// Instant is what expiry is measured by: now, if the clock may be believed, else
+// the latest instant that is known to have passed.
+func (k *Kiosk) Instant() time.Time {
+	if ok, _ := k.clock.Trusted(); ok {
+		return k.clock.Now()
+	}
+	return k.clock.Floor()
+}
+
+func (k *Kiosk) scopes() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.assignment == nil {
+		return nil
+	}
+	return k.assignment.Scopes
+}
+
+// remember keeps what was accepted, without switching.
+func (t *taking) remember(ctx context.Context) error {
+	raw, err := json.Marshal(t.state)
+	if err != nil {
+		return fmt.Errorf("trust: %w", err)
+	}
+	t.keep[metaTrust] = string(raw)
+	return t.k.state.Keep(ctx, t.keep)
+}
+
+// same keeps newer metadata for the edition that plays already, and takes the duty
+// officers' notices over.
+func (t *taking) same(ctx context.Context) error {
+	return t.k.adopt(ctx, t.k.Playing(), t.keep)
+}
+
+// emergency reads what the duty officers say, if it changed.
+func (t *taking) emergency(ctx context.Context) (feed.Emergency, error) {
+	var now feed.Emergency
+	kept, err := t.k.state.Meta(ctx, metaEmergency)
+	if err != nil {
+		return now, err
+	}
+	if kept != "" {
+		if err := json.Unmarshal([]byte(kept), &now); err != nil {
+			now = feed.Emergency{}
+		}
+	}
+	if t.ed.Emergency == nil || t.ed.Emergency.Number <= now.Number {
+		return now, nil
+	}
+	raw, err := t.from.Read(t.ed.Emergency.Path, trust.MaxMetadata)
+	if err != nil {
+		return now, fmt.Errorf("emergency: %w", err)
+	}
+	fresh, err := t.ed.Emergency.Notices(raw)
+	if err != nil {
+		return now, err
+	}
+	t.keep[metaEmergency] = string(raw)
+	return fresh, nil
+}
+
+// id names an edition by its snapshot and by what its heads fix.
+func (t *taking) id() string {
+	h := sha256.New()
+	scopes := slices.Sorted(maps.Keys(t.ed.Heads))
+	for _, s := range scopes {
+		fmt.Fprintf(h, "%s %s\n", s, t.ed.Heads[s].SHA256)
+	}
+	fmt.Fprintln(h, strings.Join(t.order(), " "))
+	return "e" + hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// order is the order in which scopes take precedence: the ministry, the machine's
+// own province, then the others by name.
+func (t *taking) order() []string {
+	out := []string{}
+	add := func(s string) {
+		if _, ok := t.ed.Heads[s]; ok && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	add(t.ed.Ministry)
+	for _, s := range t.k.scopes() {
+		add(s)
+	}
+	for _, s := range slices.Sorted(maps.Keys(t.ed.Heads)) {
+		add(s)
+	}
+	return out
+}
+
+// write verifies every scope's rows against its signed head and writes the union as
+// a catalogue.
+func (t *taking) write(ctx context.Context, id string) ([]edition.Dropped, error) {
+	var scoped []edition.Scoped
+	for _, s := range t.order() {
+		rows, err := t.rows(t.ed.Heads[s])
+		if err != nil {
+			return nil, fmt.Errorf("scope %s: %w", s, err)
+		}
+		scoped = append(scoped, edition.Scoped{Scope: playlist.ID(s), Rows: rows})
+		step.At("take scope")
+	}
+	_, rows, dropped, err := edition.Union(playlist.ID(t.ed.Ministry), scoped)
+	if err != nil {
+		return dropped, err
+	}
+	t.k.mu.Lock()
+	var playing playlist.Rows
+	if t.k.edition != nil {
+		playing = t.k.playing
+	}
+	t.k.mu.Unlock()
+	return dropped, store.WriteCatalogue(ctx, t.k.cfg.Dir, id, rows, toHold(playing, rows, t.k.media.Has))
+}
+
+// rows reads a scope's rows and believes them only if they are those that its head
+// fixes. It leaves head and rows where fetch will find them for the next delta.
+func (t *taking) rows(head trust.Target) (playlist.Rows, error) {
+	raw, err := t.from.Read(head.Path, trust.MaxMetadata)
+	if err != nil {
+		return playlist.Rows{}, err
+	}
+	h, err := head.Head(raw)
+	if err != nil {
+		return playlist.Rows{}, err
+	}
+	name := path.Join(path.Dir(head.Path), "snapshot.zst")
+	packed, err := t.from.Read(name, edition.MaxSnapshot)
+	if err != nil {
+		return playlist.Rows{}, err
+	}
+	var rows []feed.Row
+	if err := edition.Unpack(packed, &rows); err != nil {
+		return playlist.Rows{}, err
+	}
+	if feed.Sum(rows).Catalogue() != h.Catalogue || len(rows) != h.Rows {
+		return playlist.Rows{}, fmt.Errorf("%w (the rows are not those that the head fixes)", trust.ErrRefused)
+	}
+	out, err := edition.Catalogue(rows)
+	if err != nil {
+		return out, err
+	}
+	return out, t.keepCopy(head.Path, raw, name, packed)
+}
+
+// keepCopy copies what came on a stick to the folder that fetch fills.
+func (t *taking) keepCopy(head string, raw []byte, name string, packed []byte) error {
+	public := filepath.Join(t.k.cfg.Dir, local.PublicDir)
+	if t.dir == public {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Join(public, filepath.Dir(head)), 0o755); err != nil {
+		return fmt.Errorf("keep what came: %w", err)
+	}
+	return errors.Join(atomicfile.Write(filepath.Join(public, name), packed, 0o644), atomicfile.Write(filepath.Join(public, head), raw, 0o644))
+}
+
+// Import takes a stick in: metadata and rows like everything else, then the files
+// that the edition which plays lacks. An older stick never becomes active, but its
+// files are kept.
+func (k *Kiosk) Import(ctx context.Context, dir string, progress func(done, total int)) (Taken, error) {
+	out, err := k.Take(ctx, dir)
+	if err != nil && (out.Number > 0 || k.Playing() == "" || !errors.Is(err, trust.ErrRefused) && !errors.Is(err, trust.ErrExpired) && !errors.Is(err, fs.ErrNotExist)) {
+		return out, err
+	}
+	n, missing, copyErr := k.importFiles(ctx, dir, progress)
+	out.Files, out.Missing = n, missing
+	if n > 0 {
+		k.arrived(ctx)
+	}
+	return out, errors.Join(err, copyErr)
+}
+
+// importFiles copies the files that the active edition lacks.
+func (k *Kiosk) importFiles(ctx context.Context, dir string, progress func(done, total int)) (n, missing int, err error) {
+	folder, err := local.OpenFolder(dir)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer folder.Close()
+	id := k.Playing()
+	if id == "" {
+		return 0, 0, nil
+	}
+	all, err := mediaOf(ctx, k.cfg.Dir, id)
+	if err != nil {
+		return 0, 0, err
+	}
+	all = slices.DeleteFunc(all, func(m playlist.Media) bool { return k.media.Has(m.SHA256) })
+	var errs []error
+	for i, m := range all {
+		if ctx.Err() != nil {
+			return n, missing, ctx.Err()
+		}
+		file, err := folder.Open(fmt.Sprintf("files/%s/%s", m.SHA256[:2], m.SHA256))
+		if errors.Is(err, fs.ErrNotExist) {
+			missing++
+			continue
+		}
+		if err == nil {
+			err = errors.Join(k.media.Put(m, file), file.Close())
+		}
+		if err != nil {
+			missing++
+			if errs = append(errs, err); len(errs) == 10 {
+				break
+			}
+			continue
+		}
+		n++
+		step.At("import file")
+		if progress != nil {
+			progress(i+1, len(all))
+		}
+	}
+	return n, missing, errors.Join(errs...)
+}
