@@ -39,6 +39,7 @@ func (c *Client) put(name string, raw []byte) error {
 type online struct {
 	c    *Client
 	came bool // something that was not here
+	anew bool // what is here may be damaged
 }
 
 // Metadata implements trust.Source. Everything but the timestamp is immutable: what
@@ -46,7 +47,7 @@ type online struct {
 func (o *online) Metadata(ctx context.Context, name string, most int64) ([]byte, error) {
 	file := "trust/" + name
 	have, err := os.ReadFile(o.c.public(file))
-	if err == nil && name != "timestamp.json" {
+	if err == nil && name != "timestamp.json" && !o.anew {
 		return have, nil
 	}
 	raw, err := o.c.get(ctx, file, most)
@@ -69,6 +70,10 @@ func (o *online) Metadata(ctx context.Context, name string, most int64) ([]byte,
 func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 	src := &online{c: c}
 	state, ed, err := w.Trust.Refresh(ctx, src, w.At, w.Scopes)
+	if errors.Is(err, trust.ErrRefused) {
+		src.anew = true
+		state, ed, err = w.Trust.Refresh(ctx, src, w.At, w.Scopes)
+	}
 	if err != nil {
 		return false, err
 	}

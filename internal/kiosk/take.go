@@ -132,10 +132,14 @@ func (k *Kiosk) TrustState(ctx context.Context) (trust.State, error) {
 	}
 	if raw != "" {
 		var s trust.State
-		if err := json.Unmarshal([]byte(raw), &s); err == nil {
+		err := json.Unmarshal([]byte(raw), &s)
+		if err == nil {
+			_, err = trust.Begin(s.Root)
+		}
+		if err == nil {
 			return s, nil
 		}
-		// Unreadable: begin again from enrolment; the numbers are relearnt from
+		// Damaged: it begins again from enrolment, and relearns the numbers from
 		// whatever is signed.
 	}
 	k.mu.Lock()
@@ -320,11 +324,14 @@ func (t *taking) rows(head trust.Target) (playlist.Rows, error) {
 		return playlist.Rows{}, err
 	}
 	var rows []feed.Row
-	if err := edition.Unpack(packed, &rows); err != nil {
-		return playlist.Rows{}, err
+	if err = edition.Unpack(packed, &rows); err == nil && (feed.Sum(rows).Catalogue() != h.Catalogue || len(rows) != h.Rows) {
+		err = fmt.Errorf("%w (the rows are not those that the head fixes)", trust.ErrRefused)
 	}
-	if feed.Sum(rows).Catalogue() != h.Catalogue || len(rows) != h.Rows {
-		return playlist.Rows{}, fmt.Errorf("%w (the rows are not those that the head fixes)", trust.ErrRefused)
+	if err != nil {
+		if public := filepath.Join(t.k.cfg.Dir, local.PublicDir); t.dir == public { // fetch brings them anew
+			err = errors.Join(err, os.Remove(filepath.Join(public, filepath.FromSlash(name))))
+		}
+		return playlist.Rows{}, err
 	}
 	out, err := edition.Catalogue(rows)
 	if err != nil {

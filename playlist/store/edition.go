@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,7 +75,48 @@ func WriteCatalogue(ctx context.Context, dir, id string, rows, held playlist.Row
 	if err := fillEdition(ctx, part, rows, held); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
+	sum, err := hashFile(part)
+	if err == nil {
+		err = atomicfile.Write(sumPath(dir, id), []byte(sum), 0o644)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
 	return atomicfile.Rename(part, path)
+}
+
+// sumPath is where a catalogue file's hash is kept: SQLite does not notice a bit
+// that flips inside of a text.
+func sumPath(dir, id string) string { return filepath.Join(dir, "editions", id+".sum") }
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("hash %s: %w", path, err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("hash %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// unchanged compares a catalogue file with the hash that it had when it was written.
+// Files of earlier versions have none.
+func unchanged(dir, id string) error {
+	want, err := os.ReadFile(sumPath(dir, id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("edition %s: %w", id, err)
+	}
+	got, err := hashFile(editionPath(dir, id))
+	if err == nil && got != string(want) {
+		err = fmt.Errorf("%w: edition %s is not as it was written", ErrDamaged, id)
+	}
+	return err
 }
 
 func fillEdition(ctx context.Context, path string, rows, held playlist.Rows) error {
@@ -180,6 +224,9 @@ func OpenEdition(ctx context.Context, dir, id string) (*Edition, error) {
 	path := editionPath(dir, id)
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("edition %s: %w", id, err)
+	}
+	if err := unchanged(dir, id); err != nil {
+		return nil, err
 	}
 	db, err := openDB(path, immutable)
 	if err != nil {
@@ -380,7 +427,7 @@ func Prune(dir string, keep ...string) error {
 		if i+len(keep) < KeptEditions {
 			continue
 		}
-		for _, path := range []string{editionPath(dir, f.id), indexPath(dir, f.id)} {
+		for _, path := range []string{editionPath(dir, f.id), indexPath(dir, f.id), sumPath(dir, f.id)} {
 			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("remove an old edition: %w", err)
 			}

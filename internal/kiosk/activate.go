@@ -1,0 +1,214 @@
+package kiosk
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"cotmoc/hub/feed"
+	"cotmoc/playlist"
+	"cotmoc/playlist/store"
+)
+
+// openActive opens the active edition; if it is damaged, the newest of the
+// others that is whole.
+func (k *Kiosk) openActive(ctx context.Context) {
+	active, err := k.state.Meta(ctx, "edition")
+	if err != nil {
+		k.problems["edition"] = err.Error()
+		return
+	}
+	candidates := []string{active}
+	if found, err := filepath.Glob(filepath.Join(k.cfg.Dir, "editions", "*.db")); err == nil {
+		for _, path := range newestFirst(found) {
+			if id := filepath.Base(path[:len(path)-len(".db")]); filepath.Ext(id) == "" && id != active {
+				candidates = append(candidates, id)
+			}
+		}
+	}
+	for _, id := range candidates {
+		if id == "" {
+			continue
+		}
+		if err := k.activate(ctx, id); err != nil {
+			k.problems["edition"] = err.Error()
+			continue
+		}
+		if id != active && active != "" {
+			k.problems["edition"] += "; edition " + id + " plays instead"
+		}
+		if active == "" { // the state was lost: its notices with it
+			if err := k.state.SwitchEdition(ctx, id, k.notices(ctx, k.composer.Catalogue), time.Now(), nil); err != nil {
+				k.problems["state.db"] = err.Error()
+			}
+		}
+		return
+	}
+}
+
+func newestFirst(paths []string) []string {
+	age := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
+		}
+		return -info.ModTime().UnixNano()
+	}
+	slices.SortFunc(paths, func(a, b string) int { return cmp.Compare(age(a), age(b)) })
+	return paths
+}
+
+// loaded is an edition that was read and could play.
+type loaded struct {
+	edition   *store.Edition
+	rows      playlist.Rows
+	catalogue *playlist.Catalogue
+}
+
+// load reads an edition: its own rows, and what it holds of the one before where
+// files are still on their way. Versions that duty officers withdrew do not count.
+func (k *Kiosk) load(ctx context.Context, id string, emergency feed.Emergency) (loaded, error) {
+	e, err := store.OpenEdition(ctx, k.cfg.Dir, id)
+	if err != nil {
+		return loaded{}, err
+	}
+	rows, err1 := e.ProgrammedRows(ctx)
+	held, err2 := e.Held(ctx)
+	if err := errors.Join(err1, err2); err != nil {
+		return loaded{}, errors.Join(err, e.Close())
+	}
+	gone := map[playlist.ID]bool{}
+	for _, id := range emergency.Withdrawn {
+		gone[playlist.ID(id)] = true
+	}
+	rows.Name = id
+	l := loaded{edition: e, rows: hold(rows, held, k.media.Has, gone)}
+	if l.catalogue, err = playlist.NewCatalogue(l.rows); err != nil { // what was held does not fit any more
+		l.rows = withoutVersions(rows, gone)
+		l.catalogue, err = playlist.NewCatalogue(l.rows)
+	}
+	if err != nil {
+		return loaded{}, errors.Join(err, e.Close())
+	}
+	return l, nil
+}
+
+// install makes a loaded edition the one that plays.
+func (k *Kiosk) install(l loaded) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.edition != nil {
+		if err := k.edition.Close(); err != nil {
+			k.problems["edition"] = err.Error()
+		}
+	}
+	k.edition, k.playing, k.composer = l.edition, l.rows, &Composer{Catalogue: l.catalogue, Edition: l.edition.ID, Files: k.media}
+}
+
+func (k *Kiosk) activate(ctx context.Context, id string) error {
+	l, err := k.load(ctx, id, k.emergency(ctx))
+	if err != nil {
+		return err
+	}
+	k.install(l)
+	return nil
+}
+
+// emergency is what the duty officers last said.
+func (k *Kiosk) emergency(ctx context.Context) (e feed.Emergency) {
+	raw, err := k.state.Meta(ctx, metaEmergency)
+	if err == nil && raw != "" {
+		err = json.Unmarshal([]byte(raw), &e)
+	}
+	if err != nil {
+		k.problem("emergency", err.Error())
+	}
+	return e
+}
+
+// noticesOf joins a catalogue's notices and those of the duty officers, which
+// replace them.
+func noticesOf(cat *playlist.Catalogue, e feed.Emergency) []playlist.Notice {
+	out := []playlist.Notice{}
+	fresh := map[playlist.ID]bool{}
+	for _, raw := range e.Notices {
+		var n playlist.Notice
+		if json.Unmarshal(raw, &n) != nil {
+			continue
+		}
+		if n, err := playlist.NewNotice(n); err == nil && len(n.Bodies) > 0 && !fresh[n.ID] {
+			if len(n.Places) == 0 && n.Owner != "" {
+				n.Places = []playlist.ID{n.Owner}
+			}
+			fresh[n.ID] = true
+			out = append(out, n)
+		}
+	}
+	for _, n := range cat.Notices {
+		if !fresh[n.ID] {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (k *Kiosk) notices(ctx context.Context, cat *playlist.Catalogue) []playlist.Notice {
+	return noticesOf(cat, k.emergency(ctx))
+}
+
+// Adopt takes a written edition as the active one: one transaction, pointer
+// and notices. What plays goes on until its entry ends.
+func (k *Kiosk) Adopt(ctx context.Context, id string) error { return k.adopt(ctx, id, nil) }
+
+// adopt is Adopt with what else is to be remembered in the same transaction. What
+// cannot be loaded is not adopted; what cannot be remembered does not play.
+func (k *Kiosk) adopt(ctx context.Context, id string, keep map[string]string) error {
+	emergency := k.emergency(ctx)
+	if raw, ok := keep[metaEmergency]; ok {
+		emergency = feed.Emergency{}
+		if err := json.Unmarshal([]byte(raw), &emergency); err != nil {
+			return fmt.Errorf("emergency: %w", err)
+		}
+	}
+	l, err := k.load(ctx, id, emergency)
+	if err != nil {
+		return err
+	}
+	before := k.Playing()
+	keep, trial := k.onProbation(before, id, keep)
+	if err := k.state.SwitchEdition(ctx, id, noticesOf(l.catalogue, emergency), time.Now(), keep); err != nil {
+		return errors.Join(err, l.edition.Close())
+	}
+	k.install(l)
+	k.mu.Lock()
+	if trial != nil {
+		k.trial = trial
+	}
+	delete(k.problems, "edition")
+	k.mu.Unlock()
+	k.ageNotices(ctx, 0)
+	k.Nudge()
+	k.fetch.wantChanged()
+	if before == id {
+		return nil
+	}
+	return store.Prune(k.cfg.Dir, id, before)
+}
+
+// arrived looks again at what is here, after files came.
+func (k *Kiosk) arrived(ctx context.Context) {
+	id := k.Playing()
+	if id == "" {
+		return
+	}
+	if err := k.activate(ctx, id); err != nil {
+		k.problem("edition", err.Error())
+	}
+	k.Nudge()
+}
