@@ -33,7 +33,7 @@ type fetcher struct {
 	last    local.Progress
 	synced  time.Time // when a round last ended well
 	rounds  int
-	told    int // reports that the hub has taken
+	told    int   // reports that the hub has taken
 	taken   error // what came of the last that was taken in
 	nonce   string
 	changed chan struct{}

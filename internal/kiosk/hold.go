@@ -6,9 +6,10 @@ import (
 	"cotmoc/playlist"
 )
 
-// A group is a list with all its items, and each item with all its versions and
-// their files. A group goes live as a whole: until everything of the new one is
-// here, the one before plays on, if it is whole and was not withdrawn.
+// A group is an item with all its versions and their files, and a list with its
+// items. An item goes live as a whole: until everything of the new one is here, it
+// plays as it was, if that is whole and was not withdrawn. A list goes live once each
+// of its items can play, in the one state or the other.
 
 // groups is what an edition says of its lists and items.
 type groups struct {

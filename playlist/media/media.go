@@ -162,6 +162,13 @@ func (s *Store) Put(m playlist.Media, r io.Reader) (err error) {
 	return nil
 }
 
+// Limit changes the quota, in bytes; 0 for none.
+func (s *Store) Limit(quota int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quota = quota
+}
+
 // Fits says whether so many bytes more may be kept without anything going.
 func (s *Store) Fits(bytes int64) bool { return s.room(bytes) == nil }
 
@@ -211,10 +218,10 @@ func (s *Store) makeFolder(dir string) error {
 
 func (s *Store) room(bytes int64) error {
 	s.mu.Lock()
-	total := s.total
+	total, quota := s.total, s.quota
 	s.mu.Unlock()
-	if s.quota > 0 && total+bytes > s.quota {
-		return fmt.Errorf("%w: %d bytes beyond the quota of %d", ErrNoRoom, total+bytes-s.quota, s.quota)
+	if quota > 0 && total+bytes > quota {
+		return fmt.Errorf("%w: %d bytes beyond the quota of %d", ErrNoRoom, total+bytes-quota, quota)
 	}
 	free, err := s.free(s.dir)
 	if err != nil {
@@ -248,10 +255,10 @@ func (s *Store) Collect(keep map[playlist.Hash]bool, need int64) (removed int64,
 			idleBytes += size
 		}
 	}
-	total := s.total
+	total, quota := s.total, s.quota
 	s.mu.Unlock()
-	if s.quota > 0 && total+need-idleBytes > s.quota {
-		return 0, fmt.Errorf("%w: %d bytes beyond the quota even without what may go", ErrNoRoom, total+need-idleBytes-s.quota)
+	if quota > 0 && total+need-idleBytes > quota {
+		return 0, fmt.Errorf("%w: %d bytes beyond the quota even without what may go", ErrNoRoom, total+need-idleBytes-quota)
 	}
 	if free, err := s.free(s.dir); err != nil {
 		return 0, err

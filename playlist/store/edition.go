@@ -380,12 +380,13 @@ func (e *Edition) Media(ctx context.Context) ([]playlist.Media, error) {
 }
 
 // sweepLeftovers removes what a power cut left: half-written files, and an
-// index whose catalogue never came.
+// index or a hash whose catalogue never came.
 func sweepLeftovers(dir string) error {
 	left, _ := filepath.Glob(filepath.Join(dir, "editions", "*.part*"))
 	indexes, _ := filepath.Glob(filepath.Join(dir, "editions", "*.fts.db"))
-	for _, path := range indexes {
-		if _, err := os.Stat(strings.TrimSuffix(path, ".fts.db") + ".db"); errors.Is(err, os.ErrNotExist) {
+	sums, _ := filepath.Glob(filepath.Join(dir, "editions", "*.sum"))
+	for _, path := range append(indexes, sums...) {
+		if _, err := os.Stat(strings.TrimSuffix(strings.TrimSuffix(path, ".sum"), ".fts.db") + ".db"); errors.Is(err, os.ErrNotExist) {
 			left = append(left, path)
 		}
 	}

@@ -121,7 +121,7 @@ func TestPruneSweepsLeftovers(t *testing.T) {
 	if err := WriteEdition(t.Context(), dir, "e", library()); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"half.db.part", "half.db.part-journal", "orphan.fts.db"} {
+	for _, name := range []string{"half.db.part", "half.db.part-journal", "orphan.fts.db", "orphan.sum"} {
 		if err := os.WriteFile(filepath.Join(dir, "editions", name), []byte("x"), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestPruneSweepsLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	left, err := os.ReadDir(filepath.Join(dir, "editions"))
-	if err != nil || len(left) != 2 {
+	if err != nil || len(left) != 3 { // catalogue, hash and index
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
