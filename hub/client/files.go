@@ -144,7 +144,7 @@ func (t *transfer) readJournal() (last int, err error) {
 	for ; good+journalEntry <= len(raw); good += journalEntry {
 		n := int(binary.BigEndian.Uint32(raw[good:]))
 		if n >= len(t.have) || string(t.entry(n)) != string(raw[good:good+journalEntry]) {
-			break
+			continue // a torn tail, or of a table that was a lie
 		}
 		last = max(last, n)
 		t.mark(n)
@@ -285,6 +285,9 @@ func (c *Client) Bring(ctx context.Context, f local.File, pause func(ctx context
 			return false, ctx.Err()
 		}
 		if came, err = t.more(ctx, min(most, maxSpan)); err != nil {
+			if errors.Is(err, errForged) { // the line lies, or the table does: that is fetched anew
+				err = errors.Join(err, os.Remove(c.public(filePath("chunks", f.SHA256))))
+			}
 			return false, err
 		}
 	}

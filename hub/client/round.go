@@ -35,11 +35,12 @@ func (c *Client) put(name string, raw []byte) error {
 	return atomicfile.Write(c.public(name), raw, 0o644)
 }
 
-// online is a trust.Source that keeps what it fetches.
+// online is a trust.Source that remembers what it fetches, until it is known whether
+// that is signed.
 type online struct {
 	c    *Client
-	came bool // something that was not here
-	anew bool // what is here may be damaged
+	came map[string][]byte // that was not here
+	anew bool              // what is here may be damaged
 }
 
 // Metadata implements trust.Source. Everything but the timestamp is immutable: what
@@ -57,28 +58,42 @@ func (o *online) Metadata(ctx context.Context, name string, most int64) ([]byte,
 	if string(raw) == string(have) {
 		return raw, nil
 	}
-	o.came = true
-	if name == "timestamp.json" { // last, once all that it leads to is here
-		return raw, nil
+	o.came[name] = raw
+	return raw, nil
+}
+
+// keep writes what came, now that it is known to be signed. The timestamp is left
+// for when all that it leads to is here.
+func (o *online) keep() error {
+	for name, raw := range o.came {
+		if name == "timestamp.json" {
+			continue
+		}
+		if err := o.c.put("trust/"+name, raw); err != nil {
+			return err
+		}
 	}
-	return raw, o.c.put(file, raw)
+	return nil
 }
 
 // Look brings metadata and rows up to date. It returns true if something came that
 // kiosk has to look at. What kiosk accepts is for kiosk to decide; what is not
 // signed is not even kept.
 func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
-	src := &online{c: c}
+	src := &online{c: c, came: map[string][]byte{}}
 	state, ed, err := w.Trust.Refresh(ctx, src, w.At, w.Scopes)
 	if errors.Is(err, trust.ErrRefused) {
-		src.anew = true
+		src = &online{c: c, came: map[string][]byte{}, anew: true}
 		state, ed, err = w.Trust.Refresh(ctx, src, w.At, w.Scopes)
 	}
 	if err != nil {
 		return false, err
 	}
-	if !src.came && string(state.Timestamp) == string(w.Trust.Timestamp) && len(state.Roles) == len(w.Trust.Roles) && c.whole(ed) {
+	if len(src.came) == 0 && string(state.Timestamp) == string(w.Trust.Timestamp) && len(state.Roles) == len(w.Trust.Roles) && c.whole(ed) {
 		return false, nil
+	}
+	if err := src.keep(); err != nil {
+		return false, err
 	}
 	step.At("fetch metadata")
 	if err := c.emergency(ctx, ed); err != nil {

@@ -1,0 +1,439 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cotmoc/hub/edition"
+	"cotmoc/hub/feed"
+	"cotmoc/hub/local"
+	"cotmoc/hub/server/publish/publishtest"
+	"cotmoc/hub/trust"
+)
+
+// line is a network in memory: a web server that serves a published folder, and
+// whatever stands in between.
+type line struct {
+	mu     sync.Mutex
+	dir    string
+	served map[string]int64 // bytes of bodies, by path
+	asked  []string
+	fault  func(r *http.Request, answer *http.Response) (*http.Response, error)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked = append(l.asked, r.URL.Path)
+	rec := httptest.NewRecorder()
+	http.StripPrefix("/public", http.FileServer(http.Dir(l.dir))).ServeHTTP(rec, r)
+	answer := rec.Result()
+	if l.fault != nil {
+		var err error
+		if answer, err = l.fault(r, answer); err != nil {
+			return nil, err
+		}
+	}
+	answer.Body = &metered{answer.Body, func(n int) { l.mu.Lock(); l.served[r.URL.Path] += int64(n); l.mu.Unlock() }}
+	return answer, nil
+}
+
+type metered struct {
+	io.ReadCloser
+	count func(int)
+}
+
+func (m *metered) Read(b []byte) (int, error) {
+	n, err := m.ReadCloser.Read(b)
+	m.count(n)
+	return n, err
+}
+
+// site is a world, a line to it, and a machine.
+type site struct {
+	*publishtest.World
+	line *line
+	c    *Client
+	want local.Want
+}
+
+func newSite(t testing.TB) *site {
+	w := publishtest.New(t)
+	l := &line{dir: w.Dir, served: map[string]int64{}}
+	root, err := trust.Begin(w.Repo.Files["1.root.json"])
+	w.Must(err)
+	base, _ := url.Parse("https://hub.test")
+	c := &Client{Dir: t.TempDir(), base: base, http: &http.Client{Transport: l, CheckRedirect: noRedirect}}
+	return &site{World: w, line: l, c: c, want: local.Want{Trust: root, At: publishtest.Now}}
+}
+
+// look is a round, and what kiosk would accept of it.
+func (s *site) look(ctx context.Context) (bool, error) {
+	came, err := s.c.Look(ctx, s.want)
+	if !came || err != nil {
+		return came, err
+	}
+	folder, err := local.OpenFolder(filepath.Join(s.c.Dir, local.PublicDir))
+	if err != nil {
+		return came, err
+	}
+	defer folder.Close()
+	state, ed, err := s.want.Trust.Refresh(ctx, folder, s.want.At, nil)
+	if err != nil {
+		return came, fmt.Errorf("kiosk would not take it: %w", err)
+	}
+	for _, head := range ed.Heads {
+		raw, err := folder.Read(head.Path, trust.MaxMetadata)
+		if err != nil {
+			return came, err
+		}
+		h, err := head.Head(raw)
+		if err != nil {
+			return came, err
+		}
+		var rows []feed.Row
+		packed, err := folder.Read(strings.TrimSuffix(head.Path, "head.json")+"snapshot.zst", 1<<30)
+		if err == nil {
+			err = edition.Unpack(packed, &rows)
+		}
+		if err != nil || feed.Sum(rows).Catalogue() != h.Catalogue {
+			return came, fmt.Errorf("%s: the rows are not what was signed (%w)", head.Path, err)
+		}
+	}
+	s.want.Trust = state
+	return came, nil
+}
+
+func (s *site) forget() { s.line.asked, s.line.served = nil, map[string]int64{} }
+
+func (l *line) count(part string) (n int) {
+	for _, p := range l.asked {
+		if strings.Contains(p, part) {
+			n++
+		}
+	}
+	return n
+}
+
+// always lets a transfer go on without a pause.
+func always(context.Context, int64) int64 { return maxSpan }
+
+func TestLook(t *testing.T) {
+	s := newSite(t)
+	s.Show("p-a", "one", publishtest.Noise("a", 100))
+	s.All()
+	for n, want := range []bool{true, false} {
+		if came, err := s.look(t.Context()); err != nil || came != want {
+			t.Fatalf("round %d: %v %v", n, came, err)
+		}
+	}
+	s.forget()
+	s.Show("p-a", "two", publishtest.Noise("a", 100))
+	s.Edition("p-a")
+	s.Sign()
+	if came, err := s.look(t.Context()); err != nil || !came || s.line.count("delta-1") != 1 || s.line.count("snapshot.zst")+s.line.count("parts")+s.line.count("targets") != 0 {
+		t.Errorf("by delta: %v %v %v", came, err, s.line.asked)
+	}
+	s.forget()
+	s.want.Scopes = []string{"vn"}
+	s.Show("p-b", "one", publishtest.Noise("a", 100))
+	s.Edition("p-b")
+	s.Sign()
+	if _, err := s.c.Look(t.Context(), s.want); err != nil || s.line.count("/p-b/") != 0 {
+		t.Errorf("a scope that is not wanted was fetched: %v %v", s.line.asked, err)
+	}
+}
+
+// Where no delta leads here, the buckets that differ are fetched, and where nothing
+// is here to begin with, everything.
+func TestWaysToRows(t *testing.T) {
+	s := newSite(t)
+	many := make([][]byte, 300)
+	for n := range many {
+		many[n] = publishtest.Noise(fmt.Sprint("p", n), 50)
+	}
+	s.Show("p-a", "one", many...)
+	s.All()
+	if _, err := s.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := s.Rows["p-a"]
+	r.Versions[7].Title = "changed"
+	s.Edition("p-a")
+	s.Sign()
+	for _, gone := range []string{"delta-1.zst", "delta-2.zst", "delta-3.zst"} {
+		_ = os.Remove(filepath.Join(s.Dir, "p-a", "2", gone))
+	}
+	s.forget()
+	if _, err := s.look(t.Context()); err != nil || s.line.count("parts.zst") != 1 || s.line.count("snapshot.zst") != 0 {
+		t.Errorf("by buckets: %v %v", s.line.asked, err)
+	}
+	whole, _ := os.Stat(filepath.Join(s.Dir, "p-a", "2", "parts.zst"))
+	if got := s.line.served["/public/p-a/2/parts.zst"]; got > whole.Size()/20 {
+		t.Errorf("%d of %d bytes of the parts were fetched for one row", got, whole.Size())
+	}
+	if err := os.RemoveAll(filepath.Join(s.c.Dir, local.PublicDir)); err != nil {
+		t.Fatal(err)
+	}
+	s.forget()
+	if _, err := s.look(t.Context()); err != nil || s.line.count("p-a/2/snapshot.zst") != 1 {
+		t.Errorf("by snapshot: %v %v", s.line.asked, err)
+	}
+}
+
+func body(r *http.Response, b []byte) *http.Response {
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	r.ContentLength = int64(len(b))
+	return r
+}
+
+// lies are what stands in between.
+var lies = map[string]func(r *http.Request, a *http.Response) (*http.Response, error){
+	"a captive portal": func(_ *http.Request, a *http.Response) (*http.Response, error) {
+		a.StatusCode, a.Header = 200, http.Header{"Content-Type": {"text/html"}}
+		return body(a, []byte("<html>Xin đăng nhập</html>")), nil
+	},
+	"a portal that leads elsewhere": func(_ *http.Request, a *http.Response) (*http.Response, error) {
+		a.StatusCode, a.Header = 302, http.Header{"Location": {"http://portal.test/"}}
+		return body(a, nil), nil
+	},
+	"a shifted range": func(r *http.Request, a *http.Response) (*http.Response, error) {
+		if a.StatusCode == 206 {
+			raw, _ := io.ReadAll(a.Body)
+			var from, to, total int64
+			_, _ = fmt.Sscanf(a.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &total)
+			a.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from+1, to+1, total))
+			return body(a, raw), nil
+		}
+		return a, nil
+	},
+	"a range that lies": func(_ *http.Request, a *http.Response) (*http.Response, error) {
+		if a.StatusCode == 206 {
+			raw, _ := io.ReadAll(a.Body)
+			return body(a, append(raw[1:], 0)), nil
+		}
+		return a, nil
+	},
+	"an answer cut short": func(_ *http.Request, a *http.Response) (*http.Response, error) {
+		raw, _ := io.ReadAll(a.Body)
+		a.Body = io.NopCloser(io.MultiReader(bytes.NewReader(raw[:len(raw)/2]), broken{}))
+		return a, nil
+	},
+	"a flipped bit": func(_ *http.Request, a *http.Response) (*http.Response, error) {
+		raw, _ := io.ReadAll(a.Body)
+		if len(raw) > 0 {
+			raw[len(raw)/2] ^= 4
+		}
+		return body(a, raw), nil
+	},
+	"nothing": func(_ *http.Request, a *http.Response) (*http.Response, error) { return body(a, nil), nil },
+	"a dead line": func(*http.Request, *http.Response) (*http.Response, error) {
+		return nil, errors.New("connection reset")
+	},
+	"a busy hub": func(_ *http.Request, a *http.Response) (*http.Response, error) {
+		a.StatusCode = 503
+		a.Header.Set("Retry-After", "7")
+		return a, nil
+	},
+	"a broken hub": func(_ *http.Request, a *http.Response) (*http.Response, error) { a.StatusCode = 500; return a, nil },
+	"endless bytes": func(_ *http.Request, a *http.Response) (*http.Response, error) {
+		a.StatusCode = 200
+		a.ContentLength = -1
+		a.Body = io.NopCloser(endless{})
+		return a, nil
+	},
+	"another file": func(_ *http.Request, a *http.Response) (*http.Response, error) {
+		a.StatusCode = 200
+		return body(a, publishtest.Noise("other", 100_000)), nil
+	},
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// Whatever stands in between: nothing false is kept, and once it is gone everything
+// comes out right.
+func TestLies(t *testing.T) {
+	for name, lie := range lies {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			raw := publishtest.Noise("film", 1<<20)
+			s.Show("p-a", "one", raw)
+			s.All()
+			if _, err := s.look(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.Show("p-a", "two", raw)
+			s.Edition("p-a")
+			s.Sign()
+			file := s.file("p-a", 0)
+			s.line.fault = lie
+			if came, err := s.look(t.Context()); came && err != nil {
+				t.Errorf("kiosk would have been told: %v", err)
+			}
+			whole, err := s.c.Bring(t.Context(), file, always)
+			if whole && !s.right(file) {
+				t.Errorf("the file counts as whole: %v", err)
+			}
+			s.line.fault = nil
+			if _, err := s.look(t.Context()); err != nil {
+				t.Fatalf("afterwards: %v", err)
+			}
+			if s.want.Trust.Snapshot == nil || s.snapshot() != 3 {
+				t.Errorf("afterwards the machine is at snapshot %d", s.snapshot())
+			}
+			for n := 0; n < 3 && !whole; n++ {
+				whole, err = s.c.Bring(t.Context(), file, always)
+			}
+			if !whole || !s.right(file) {
+				t.Errorf("afterwards the file is not right: %v", err)
+			}
+		})
+	}
+}
+
+func (s *site) snapshot() int64 {
+	ed, err := s.want.Trust.Edition(nil)
+	if err != nil {
+		return 0
+	}
+	return ed.Number
+}
+
+// file is the n-th file of a scope.
+func (s *site) file(scope string, n int) local.File {
+	m := s.Rows[scope].Media[n]
+	return local.File{SHA256: m.SHA256, Bytes: m.Bytes}
+}
+
+func (s *site) right(f local.File) bool {
+	raw, err := os.ReadFile(filepath.Join(s.c.Dir, local.PartDir, string(f.SHA256)+".part"))
+	if err != nil {
+		return false
+	}
+	table, err := edition.Chunks(bytes.NewReader(raw), int64(len(raw)))
+	return err == nil && feed.HexName(table.File) == string(f.SHA256)
+}
+
+// A table that lies costs time and nothing else: in the end the file's own hash must
+// come out, and the transfer begins anew.
+func TestLyingTable(t *testing.T) {
+	s := newSite(t)
+	s.Show("p-a", "one", publishtest.Noise("film", 200_000))
+	s.All()
+	file := s.file("p-a", 0)
+	other, err := edition.Chunks(bytes.NewReader(publishtest.Noise("other", 200_000)), 200_000)
+	s.Must(err)
+	copy(other.File[:], mustHex(t, string(file.SHA256)))
+	raw, err := other.MarshalBinary()
+	s.Must(err)
+	s.Must(os.WriteFile(filepath.Join(s.Dir, filepath.FromSlash(filePath("chunks", file.SHA256))), raw, 0o644))
+	if whole, err := s.c.Bring(t.Context(), file, always); whole || err == nil {
+		t.Errorf("chunks that are not there came: %v", err)
+	}
+	s.Must(s.c.drop(file.SHA256))
+	left, _ := filepath.Glob(filepath.Join(s.c.Dir, local.PartDir, "*"))
+	if len(left) != 0 {
+		t.Errorf("%v", left)
+	}
+}
+
+func mustHex(t *testing.T, s string) []byte {
+	t.Helper()
+	var out []byte
+	if _, err := fmt.Sscanf(s, "%x", &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Files that came with an event land where published files lie, and nowhere else.
+func TestKeepFiles(t *testing.T) {
+	s := newSite(t)
+	good := feed.Event{Files: map[string][]byte{"trust/timestamp.json": []byte("t"), "emergency/3/head.json": []byte("e")}}
+	if err := s.c.KeepFiles(good); err != nil {
+		t.Fatal(err)
+	}
+	for name := range good.Files {
+		if _, err := os.Stat(s.c.public(name)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range []string{"../state.db", "trust/../../device/key.pem", "/etc/passwd", "p-a/1/snapshot.zst", "trust", "trust//x"} {
+		if err := s.c.KeepFiles(feed.Event{Files: map[string][]byte{name: []byte("x")}}); name != "trust" && err == nil {
+			t.Errorf("%s was kept", name)
+		}
+	}
+}
+
+func TestWithin(t *testing.T) {
+	at := func(clock string) time.Time {
+		got, err := time.Parse("15:04 MST", clock+" UTC")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	for _, c := range []struct {
+		hours, zone, at string
+		clock, want     bool
+	}{
+		{"", "UTC", "12:00", true, true}, {"22:00-05:00", "UTC", "23:00", true, true}, {"22:00-05:00", "UTC", "04:59", true, true}, {"22:00-05:00", "UTC", "05:00", true, false},
+		{"22:00-05:00", "Asia/Ho_Chi_Minh", "16:00", true, true}, {"08:00-09:00", "UTC", "08:30", true, true}, {"08:00-09:00", "UTC", "09:00", true, false},
+		{"08:00-09:00", "UTC", "09:00", false, true}, {"rubbish", "UTC", "09:00", true, true},
+	} {
+		if got := within(c.hours, c.zone, at(c.at), c.clock); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+// The pauses spread: thousands that broke off together do not come back together.
+func TestBackoff(t *testing.T) {
+	var sum, last time.Duration
+	var b backoff
+	for range 20 {
+		last = b.next()
+		sum += last
+		if last > maxPause+time.Second {
+			t.Errorf("a pause of %v", last)
+		}
+	}
+	seen := map[time.Duration]bool{}
+	for range 100 {
+		seen[(&backoff{n: 50}).next().Truncate(time.Second)] = true
+	}
+	if len(seen) < 60 || sum == 0 {
+		t.Errorf("pauses at the cap fall on %d seconds only", len(seen))
+	}
+}
+
+// hashes lists the files of a scope as kiosk would want them.
+func (s *site) files(scope string) []local.File {
+	var out []local.File
+	for _, m := range s.Rows[scope].Media {
+		out = append(out, local.File{SHA256: m.SHA256, Bytes: m.Bytes})
+	}
+	return out
+}
