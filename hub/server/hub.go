@@ -77,6 +77,7 @@ type Hub struct {
 	online       desk.OnlineKeys
 	reports      *sqlite.Fleet
 	distributing sync.Mutex
+	told         string // the emergency metadata that was announced last
 
 	store   *sqlite.Store
 	lock    *os.File
@@ -217,12 +218,28 @@ func (h *Hub) openFleet(ctx context.Context) (err error) {
 	return nil
 }
 
-// announce tells the kiosks that wait of the newest timestamp.
-func (h *Hub) announce(timestamp []byte) {
+// announce tells the kiosks that wait of the newest timestamp. What the duty officers
+// say goes with the news of it.
+func (h *Hub) announce(files map[string][]byte, timestamp []byte) {
 	e := feed.Event{Kind: "edition"}
 	if said, err := trust.Read(timestamp); err == nil {
 		e.Timestamp = said.Version
 	}
+	fresh := ""
+	along := map[string][]byte{publish.TrustDir + "/timestamp.json": timestamp}
+	for name, raw := range files {
+		switch {
+		case strings.HasSuffix(name, "."+trust.Emergency+".json"):
+			fresh = name
+			along[name] = raw
+		case strings.HasSuffix(name, "."+trust.Snapshot+".json"), strings.HasPrefix(name, trust.Emergency+"/"):
+			along[name] = raw
+		}
+	}
+	if fresh != "" && fresh != h.told {
+		e.Files = along
+	}
+	h.told = fresh
 	h.Fleet.Announce(e)
 }
 

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -261,4 +262,11 @@ func fuzzHub(f *testing.F, dir string) handled {
 		f.Fatal(err)
 	}
 	return handled{h.Handler, token}
+}
+
+// insecure asks without knowing whom.
+var insecure = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+func restore(ctx context.Context, from, to string) (server.Manifest, error) {
+	return server.Restore(ctx, from, to, nil)
 }

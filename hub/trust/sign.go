@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/secure-systems-lab/go-securesystemslib/cjson"
@@ -132,6 +133,19 @@ func MakeSnapshot(version int64, at time.Time, roles map[string][]byte) ([]byte,
 		s.Signed.Meta[name+".json"] = metaFile(t.Signed.Version, raw)
 	}
 	return toBytes(s)
+}
+
+// Named lists the versions of the roles that a snapshot names.
+func Named(snapshot []byte) (map[string]int64, error) {
+	s, err := metadata.Snapshot().FromBytes(snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	out := map[string]int64{}
+	for name, m := range s.Signed.Meta {
+		out[strings.TrimSuffix(name, ".json")] = m.Version
+	}
+	return out, nil
 }
 
 // MakeTimestamp makes an unsigned timestamp of a signed snapshot.

@@ -99,7 +99,7 @@ func (d *Desk) emergency(ctx context.Context, r central.Reader, places *tree, he
 	}
 	newer := func(doc central.Doc) bool {
 		at, ok := since[places.scope(doc.Owner)]
-		return !ok || doc.At.After(at)
+		return !ok || !doc.At.Before(at)
 	}
 	notices, err := r.List(ctx, central.Query{Kind: central.Notices})
 	if err != nil {

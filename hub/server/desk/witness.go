@@ -263,8 +263,30 @@ func (d *Desk) behind(ctx context.Context, r central.Reader) (roles map[string][
 	state := trust.State{Root: root, Timestamp: stamp, Snapshot: snapshot, Roles: roles}
 	// A new root may name other online keys; roles may have moved on.
 	_, err = state.Edition(nil)
-	changed = snapshot == nil || err != nil
+	if changed = snapshot == nil || err != nil; !changed {
+		if changed, err = lacks(snapshot, roles); err != nil {
+			return nil, false, false, err
+		}
+	}
 	return roles, changed, changed || d.Now().Sub(stamped) > restampAfter, nil
+}
+
+// lacks says whether a snapshot does not name some role in its newest version.
+func lacks(snapshot []byte, roles map[string][]byte) (bool, error) {
+	named, err := trust.Named(snapshot)
+	if err != nil {
+		return false, err
+	}
+	for role, raw := range roles {
+		said, err := trust.Read(raw)
+		if err != nil {
+			return false, err
+		}
+		if named[role] != said.Version {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // online makes and signs the next version of a role that the hub itself holds.

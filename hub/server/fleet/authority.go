@@ -110,7 +110,7 @@ func (a *Authority) Config(names []string, now func() time.Time) *tls.Config {
 func (a *Authority) own(names []string, now time.Time) (*tls.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.server != nil && a.server.Leaf.NotAfter.Sub(now) > CertificateLife/2 && now.After(a.server.Leaf.NotBefore) {
+	if a.server != nil && a.server.Leaf.NotAfter.Sub(now) > CertificateLife/2 && a.server.Leaf.NotAfter.Sub(now) <= CertificateLife {
 		return a.server, nil
 	}
 	public, key, err := ed25519.GenerateKey(rand.Reader)
@@ -121,6 +121,9 @@ func (a *Authority) own(names []string, now time.Time) (*tls.Certificate, error)
 	if err != nil {
 		return nil, err
 	}
+	// A kiosk without a clock of its own lives at the last instant that it knows of,
+	// which may be long before this certificate was made.
+	t.NotBefore = a.Certificate.NotBefore
 	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	for _, n := range names {
 		if ip := net.ParseIP(n); ip != nil {

@@ -145,7 +145,9 @@ func (s *stream) send(b []byte) {
 
 // Announce tells everybody who waits of the newest edition.
 func (f *Fleet) Announce(e feed.Event) {
-	f.stream.last.Store(&e)
+	bare := e
+	bare.Files = nil // whoever opens a stream fetches them
+	f.stream.last.Store(&bare)
 	f.stream.send(line(e))
 }
 
