@@ -245,8 +245,8 @@ func (c *Client) delta(ctx context.Context, dir string, head feed.Head, base []f
 		if !is(raw, d.Ref) {
 			return nil, errForged
 		}
-		var delta feed.Delta
-		if err := edition.Unpack(raw, &delta); err != nil {
+		delta, err := edition.UnpackDelta(raw, base)
+		if err != nil {
 			return nil, err
 		}
 		return feed.Apply(base, delta.Changes)

@@ -143,7 +143,7 @@ func TestChunks(t *testing.T) {
 		return table
 	}
 	old := cut(data)
-	if old.File != sha256.Sum256(data) || old.Size() != int64(len(data)) || len(old.Chunks) < 64 || len(old.Chunks) > 300 {
+	if old.File != sha256.Sum256(data) || old.Size() != int64(len(data)) || len(old.Chunks) < 128 || len(old.Chunks) > 600 {
 		t.Errorf("%d chunks of %d bytes", len(old.Chunks), old.Size())
 	}
 	at := 0

@@ -68,7 +68,7 @@ func (t ChunkTable) Size() (n int64) {
 func AverageChunk(bytes int64) int {
 	switch {
 	case bytes < 64<<20:
-		return 64 << 10
+		return 32 << 10
 	case bytes < 512<<20:
 		return 256 << 10
 	}

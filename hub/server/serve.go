@@ -211,7 +211,7 @@ func (h *Hub) report(ctx context.Context, what string, err error) {
 // static serves the published folder. Everything in it is immutable but
 // newest.json, and nothing is listed.
 func static(dir string) http.Handler {
-	files := http.FileServerFS(noFolders{http.Dir(dir)})
+	files := &packing{files: noFolders{http.Dir(dir)}, next: http.FileServerFS(noFolders{http.Dir(dir)}), kept: map[string]packed{}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Content-Type", "application/octet-stream")

@@ -33,8 +33,9 @@ type fetcher struct {
 	last    local.Progress
 	synced  time.Time // when a round last ended well
 	rounds  int
-	told    int   // reports that the hub has taken
-	taken   error // what came of the last that was taken in
+	asked   string // the edition that the last report named
+	told    string // the edition that the hub knows of
+	taken   error  // what came of the last that was taken in
 	nonce   string
 	changed chan struct{}
 	urgent  bool
@@ -242,7 +243,7 @@ func (f *fetcher) hear(ctx context.Context, m link.Message) {
 	if p.Time != nil {
 		f.time(ctx, p)
 		f.mu.Lock()
-		f.told++
+		f.told = f.asked
 		f.mu.Unlock()
 		f.wantChanged()
 	}
@@ -454,6 +455,7 @@ func (f *fetcher) report(ctx context.Context) *feed.Report {
 		f.nonce = newNonce()
 	}
 	r.Nonce = f.nonce
+	f.asked = edition
 	f.mu.Unlock()
 	return r
 }

@@ -149,17 +149,18 @@ func (k *Kiosk) orderSync(ctx context.Context, d *Done) error {
 	}
 }
 
+// tellPatience is how long the hub may take to hear of the edition that plays.
+const tellPatience = 10 * time.Second
+
 // AwaitFiles waits until everything that is wanted is here and the hub was told, or
 // the hub cannot be reached.
 func (k *Kiosk) AwaitFiles(ctx context.Context) {
-	k.fetch.mu.Lock()
-	told := k.fetch.told
-	k.fetch.mu.Unlock()
-	for ctx.Err() == nil {
+	for began := time.Now(); ctx.Err() == nil; {
 		files, err := k.wanted(ctx)
 		s, _ := k.syncStatus(ctx)
+		plays := k.Playing()
 		k.fetch.mu.Lock()
-		spoke := k.fetch.told > told
+		spoke := k.fetch.told == plays || time.Since(began) > tellPatience
 		k.fetch.mu.Unlock()
 		if err != nil || len(files) == 0 && spoke || s == nil || s.Error != "" {
 			return

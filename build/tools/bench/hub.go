@@ -190,7 +190,7 @@ type hubProcess struct {
 }
 
 func startHub(ctx context.Context, l *lab, dir string) (*hubProcess, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(l.bin, "hub"), "serve", "--data", dir, "--listen", "127.0.0.1:0")
+	cmd := exec.CommandContext(ctx, filepath.Join(l.bin, "hub"), "serve", "--data", dir, "--listen", "127.0.0.1:0", "--device-listen", "none")
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -206,13 +206,18 @@ func startHub(ctx context.Context, l *lab, dir string) (*hubProcess, error) {
 	}
 	go func() { _, _ = io.Copy(io.Discard, io.MultiReader(dec.Buffered(), log)) }()
 	h.url = "http://" + first.Address + "/api/v1"
-	var session struct{ Token string }
-	if err := h.ask(ctx, "POST", "/session", map[string]string{"login": "bench", "password": hubPassword}, &session); err != nil {
+	if err := h.signIn(ctx); err != nil {
 		h.stop()
 		return nil, err
 	}
-	h.token = session.Token
 	return h, nil
+}
+
+func (h *hubProcess) signIn(ctx context.Context) error {
+	var session struct{ Token string }
+	err := h.ask(ctx, "POST", "/session", map[string]string{"login": "bench", "password": hubPassword}, &session)
+	h.token = session.Token
+	return err
 }
 
 func (h *hubProcess) stop() {

@@ -48,6 +48,7 @@ var benchmarks = []benchmark{
 	{"typeset", false, benchTypeset},
 	{"sound/sync", false, benchSync},
 	{"hub", false, benchHub},
+	{"sync", false, benchFetch},
 	{"soak/changes", true, soakChanges},
 	{"soak/hour", true, soakHour},
 }

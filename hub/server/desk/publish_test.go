@@ -309,8 +309,8 @@ func TestDeltas(t *testing.T) {
 			if err != nil || int64(len(raw)) != ref.Bytes {
 				t.Fatal(err)
 			}
-			var d feed.Delta
-			if err := edition.Unpack(raw, &d); err != nil {
+			d, err := edition.UnpackDelta(raw, snapshots[ref.From])
+			if err != nil {
 				t.Fatal(err)
 			}
 			got, err := feed.Apply(snapshots[ref.From], d.Changes)

@@ -141,7 +141,7 @@ func delta(e Edition, old Older) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return edition.Pack(feed.Delta{Format: feed.Format, Scope: e.Scope, From: old.Number, To: e.Number, Changes: changes})
+	return edition.PackDelta(rows, feed.Delta{Format: feed.Format, Scope: e.Scope, From: old.Number, To: e.Number, Changes: changes})
 }
 
 func ref(b []byte) feed.Ref {
