@@ -21,6 +21,7 @@ const (
 	pollClosed = time.Minute
 	afterError = 10 * time.Second
 	reportTime = time.Hour
+	flapping   = 15 * time.Minute       // troubles that come and go are not told each time
 	spread     = 500 * time.Millisecond // over which thousands begin that were told together
 )
 
@@ -425,7 +426,7 @@ func (f *Fetch) news(r feed.Report) bool {
 	if r.Edition != f.told.Edition || r.Number != f.told.Number || r.Emergency != f.told.Emergency || r.Assignment != f.told.Assignment {
 		return true
 	}
-	return time.Since(f.toldAt) > time.Minute && problems(r.Status) != problems(f.told.Status)
+	return time.Since(f.toldAt) > flapping && problems(r.Status) != problems(f.told.Status)
 }
 
 func problems(status []byte) string {

@@ -262,7 +262,7 @@ func (h *Hub) routes() error {
 	mux.Handle("/healthz", http.HandlerFunc(h.healthz))
 	mux.Handle("/metrics", h.metrics.handler())
 	mux.Handle("/public/", http.StripPrefix("/public/", static(h.Public.Dir)))
-	mux.Handle("/", pages.New(pages.Options{Desk: h.Desk, Plans: h.Plans, Provider: provider, Secure: h.secure, Log: h.Log}))
+	mux.Handle("/", pages.New(pages.Options{Desk: h.Desk, Plans: h.Plans, Provider: provider, Fleet: h.Fleet, Demo: h.Demo, Secure: h.secure, Log: h.Log}))
 	h.Handler = h.metrics.count(patient(mux))
 	if h.proxy {
 		h.Handler = forwarded(h.Handler)

@@ -49,11 +49,19 @@ var benchmarks = []benchmark{
 	{"sound/sync", false, benchSync},
 	{"hub", false, benchHub},
 	{"sync", false, benchFetch},
+	{"fleet", false, benchFleet},
 	{"soak/changes", true, soakChanges},
 	{"soak/hour", true, soakHour},
 }
 
 func main() {
+	if path := os.Getenv("COTMOC_FLEET_CLIENTS"); path != "" { // the fleet's other process
+		if err := fleetClients(path, os.Getenv("COTMOC_FLEET_DOOR")); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	l := &lab{}
 	flag.StringVar(&l.bin, "bin", "bin", "folder of the programs")
 	flag.StringVar(&l.work, "work", ".cache/bench", "folder for clips and data")

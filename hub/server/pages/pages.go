@@ -19,6 +19,7 @@ import (
 	"cotmoc/hub/server/api"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
+	"cotmoc/hub/server/fleet"
 	"cotmoc/hub/server/login"
 	"cotmoc/hub/server/workflow"
 	"cotmoc/playlist"
@@ -32,6 +33,8 @@ type Options struct {
 	Desk     *desk.Desk
 	Plans    *desk.Plans
 	Provider *login.Provider // nil: none
+	Fleet    *fleet.Fleet
+	Demo     func() bool // the signing keys lie beside the data
 	Secure   bool
 	Log      *slog.Logger
 }
@@ -44,7 +47,7 @@ type pages struct {
 // New makes the handler of the pages.
 func New(o Options) http.Handler {
 	p := &pages{Options: o, templates: map[string]*template.Template{}}
-	for _, name := range []string{"signin", "queue", "one", "displays", "problem"} {
+	for _, name := range []string{"signin", "queue", "one", "displays", "kiosks", "problem"} {
 		p.templates[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
 	}
 	mux := http.NewServeMux()
@@ -65,6 +68,8 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("POST /review/{kind}/{id}/approve", p.staff(p.approve))
 	mux.HandleFunc("POST /review/{kind}/{id}/reject", p.staff(p.reject))
 	mux.HandleFunc("GET /displays", p.staff(p.displays))
+	mux.HandleFunc("GET /kiosks", p.staff(p.kiosks))
+	mux.HandleFunc("POST /kiosks/confirm", p.staff(p.confirm))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		v := p.view(w, r, desk.Caller{})
 		p.fail(w, v, http.StatusNotFound, api.Title("not-found", v.english), v.T("not-found"))
@@ -101,6 +106,9 @@ type view struct {
 	address *url.URL
 	english bool
 }
+
+// Demo says that nothing official may be shown with this hub.
+func (v *view) Demo() bool { return v.p.Options.Demo != nil && v.p.Options.Demo() }
 
 // Choice is a language of the pages.
 type Choice struct {

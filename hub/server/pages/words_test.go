@@ -31,7 +31,7 @@ func TestWords(t *testing.T) {
 			return err
 		}
 		raw, err := files.ReadFile(path)
-		look(string(raw), `T "([^"]+)"`, `printf "([^"]+)"`)
+		look(string(raw), `T "([^"]+)"`, `print[f]? "([^"]+)"`)
 		return err
 	})
 	if err != nil {
@@ -42,7 +42,7 @@ func TestWords(t *testing.T) {
 		for _, m := range regexp.MustCompile(`\.add\(v, "([^"]+)"`).FindAllStringSubmatch(source, -1) {
 			asked["row-"+m[1]] = true
 		}
-		for _, m := range regexp.MustCompile(`done := "([^"]+)"|done = "([^"]+)"|done=(rejected)`).FindAllStringSubmatch(source, -1) {
+		for _, m := range regexp.MustCompile(`done := "([^"]+)"|done = "([^"]+)"|done=(rejected|enrolled)`).FindAllStringSubmatch(source, -1) {
 			asked["done-"+m[1]+m[2]+m[3]] = true
 		}
 	}
@@ -67,7 +67,7 @@ func TestWords(t *testing.T) {
 
 func sources(t *testing.T) (out []string) {
 	t.Helper()
-	for _, name := range []string{"pages.go", "review.go", "displays.go"} {
+	for _, name := range []string{"pages.go", "review.go", "displays.go", "kiosks.go"} {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,85 @@
+package pages
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"cotmoc/hub/server/desk"
+	"cotmoc/playlist"
+)
+
+type kioskRow struct {
+	Device    playlist.ID
+	Place     playlist.ID
+	State     string
+	Connected bool
+	Edition   int64
+	Last      string
+	Shows     string
+	Problems  []string
+	Plays     int64
+}
+
+type kiosksData struct {
+	Rows    []kioskRow
+	Waiting []desk.Pairing
+	Signing []desk.Request
+	Pairing *desk.Pairing // found by its code
+	Places  []playlist.Place
+}
+
+// kiosks shows what the machines at the gates last said, which of them ask to be
+// enrolled, and what waits for signatures.
+func (p *pages) kiosks(w http.ResponseWriter, r *http.Request, v *view) error {
+	lines, err := p.Fleet.Lines(r.Context())
+	if err != nil {
+		return err
+	}
+	data := kiosksData{}
+	for _, l := range lines {
+		row := kioskRow{Device: l.Device.ID, Place: l.Device.Place, State: string(l.Device.State), Connected: !l.Since.IsZero(), Edition: l.Said.Number, Plays: l.Plays}
+		if !l.Said.Received.IsZero() {
+			row.Last = v.Time(l.Said.Received)
+		}
+		var said struct {
+			Problems []string `json:"problems"`
+			Displays []struct {
+				ID       string `json:"id"`
+				Main     string `json:"main"`
+				Playlist string `json:"playlist"`
+			} `json:"displays"`
+		}
+		if json.Unmarshal(l.Said.Status, &said) == nil { // a machine of another version may say less
+			row.Problems = said.Problems
+			for _, d := range said.Displays {
+				row.Shows += strings.TrimRight(d.ID+": "+d.Main+" · "+d.Playlist, " ·") + " "
+			}
+		}
+		data.Rows = append(data.Rows, row)
+	}
+	if data.Signing, err = p.Desk.Requests(r.Context()); err != nil {
+		return err
+	}
+	if code := r.URL.Query().Get("code"); code != "" {
+		found, err := p.Desk.PairingByCode(r.Context(), v.by, code)
+		if err != nil {
+			v.Problem = v.T("wrong-code")
+		} else {
+			data.Pairing = &found
+		}
+	}
+	v.Title, v.Here, v.Data = v.T("kiosks"), "kiosks", data
+	p.show(w, v, http.StatusOK, "kiosks")
+	return nil
+}
+
+// confirm enrols the machine whose words were compared.
+func (p *pages) confirm(w http.ResponseWriter, r *http.Request, v *view) error {
+	if _, err := p.Desk.Confirm(r.Context(), v.by, r.PostFormValue("code"), playlist.ID(strings.TrimSpace(r.PostFormValue("place"))), nil); err != nil {
+		return err
+	}
+	p.Fleet.Forget()
+	http.Redirect(w, r, "/kiosks?done=enrolled", http.StatusSeeOther)
+	return nil
+}
