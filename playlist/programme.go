@@ -14,12 +14,20 @@ type Programme struct {
 	Place      ProgrammePlace   `json:"place"`
 	Clock      ProgrammeClock   `json:"clock"`
 	Unenrolled bool             `json:"unenrolled,omitempty"` // draws a small mark that says so
+	Pairing    *Pairing         `json:"pairing,omitempty"`    // drawn while staff confirm the machine
 	Zones      []ProgrammeZone  `json:"zones"`
 	Mandatory  []ProgrammeMust  `json:"mandatory,omitempty"`
 	Positions  map[ID]Position  `json:"positions,omitempty"` // by playlist
 	Notice     *ProgrammeNotice `json:"notice,omitempty"`
 	ValidUntil *time.Time       `json:"valid_until,omitempty"` // nil: until further notice
 	Default    *Programme       `json:"default,omitempty"`
+}
+
+// Pairing is what a machine shows that asks to be enrolled: a code that staff type
+// into the hub, and eight words that both screens must show.
+type Pairing struct {
+	Code  string   `json:"code"`
+	Words []string `json:"words"`
 }
 
 // ProgrammeDisplay is the display as its machine drives it.

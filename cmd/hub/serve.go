@@ -131,7 +131,8 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if *devices != "none" {
-		kiosks, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *devices)
+		// The stream's own pings keep lines open; TCP's would cost each kiosk a megabyte a day.
+		kiosks, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", *devices)
 		if err != nil {
 			return 1, errors.Join(fmt.Errorf("listen for kiosks: %w", err), listener.Close(), h.Close())
 		}

@@ -18,6 +18,7 @@ import (
 	"cotmoc/internal/kiosk"
 	"cotmoc/player/link"
 	"cotmoc/player/proof"
+	"cotmoc/playlist"
 )
 
 // runFetch is the child that alone speaks with the network.
@@ -115,6 +116,10 @@ func runEnrol(ctx context.Context, c *cli, args []string) error {
 	}
 	if *code == "" {
 		fmt.Fprintf(c.out, "Code   %s   (until %s)\nWords  %s\n", e.Code, e.Until.Local().Format("15:04:05"), strings.Join(e.Words, " "))
+		if err := onScreen(ctx, *dir, &playlist.Pairing{Code: e.Code, Words: e.Words}); err != nil {
+			return err
+		}
+		defer func() { _ = onScreen(context.WithoutCancel(ctx), *dir, nil) }() // it ends by itself as well
 		fmt.Fprintln(c.err, "Staff now confirm the code on the hub, where the same eight words must stand.")
 	}
 	id, err := e.Wait(ctx)
@@ -134,6 +139,16 @@ func runEnrol(ctx context.Context, c *cli, args []string) error {
 	}
 	fmt.Fprintf(c.out, "enrolled as %s\n", id.Device)
 	return nil
+}
+
+// onScreen has a running kiosk show an enrolment code, or take it away.
+func onScreen(ctx context.Context, dir string, p *playlist.Pairing) error {
+	body, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	_, _, err = kiosk.Ask(ctx, dir, link.Message{ID: kiosk.OrderPairing, Body: body}, nil)
+	return err
 }
 
 // compared asks whether the hub shows the same words. Without a fingerprint they

@@ -74,7 +74,7 @@ func New(dir string, id *local.Identity) (*Client, error) {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (c *Client) transport(config *tls.Config) *http.Transport {
-	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: -1} // the stream has pings of its own, and every answer its deadline
 	return &http.Transport{
 		TLSClientConfig: config, TLSHandshakeTimeout: connectTime, ResponseHeaderTimeout: answerTime,
 		IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 2, ForceAttemptHTTP2: false,

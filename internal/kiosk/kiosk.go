@@ -58,19 +58,21 @@ type Kiosk struct {
 	content sync.Mutex    // held while content is taken in, and while files are tidied
 	known   chan struct{} // closed once the displays are known
 
-	mu         sync.Mutex
-	edition    *store.Edition
-	playing    playlist.Rows // what the composer's catalogue was made of
-	identity   *local.Identity
-	assignment *feed.Assignment
-	fetch      *fetcher
-	trial      *probation
-	composer   *Composer
-	screens    map[playlist.ID]*screen
-	sound      *soundDesk
-	problems   map[string]string // what is wrong, by subject
-	faults     []Fault
-	conns      sync.WaitGroup
+	mu          sync.Mutex
+	edition     *store.Edition
+	playing     playlist.Rows // what the composer's catalogue was made of
+	identity    *local.Identity
+	assignment  *feed.Assignment
+	fetch       *fetcher
+	trial       *probation
+	pairing     *playlist.Pairing // shown while staff confirm the machine
+	pairingEnds time.Time
+	composer    *Composer
+	screens     map[playlist.ID]*screen
+	sound       *soundDesk
+	problems    map[string]string // what is wrong, by subject
+	faults      []Fault
+	conns       sync.WaitGroup
 }
 
 // Fault is something that a child reported: a bad entry, most often.

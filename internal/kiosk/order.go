@@ -11,6 +11,7 @@ import (
 	"cotmoc/hub/local"
 	"cotmoc/hub/trust"
 	"cotmoc/player/link"
+	"cotmoc/playlist"
 )
 
 // Orders that a command line gives to the kiosk.
@@ -18,7 +19,12 @@ const (
 	OrderImport   = "import" // Path: a stick or folder; Reason: the fingerprint of a root to believe
 	OrderSync     = "sync"
 	OrderEnrolled = "enrolled"
+	OrderPairing  = "pairing" // Body: the playlist.Pairing to show; none ends it
 )
+
+// pairingShown is how long an enrolment code stays on the screens: as long as it is
+// good.
+const pairingShown = 10 * time.Minute
 
 // Done is the answer to an order.
 type Done struct {
@@ -53,7 +59,13 @@ func (k *Kiosk) Do(ctx context.Context, m link.Message, progress func(done, tota
 	case OrderSync:
 		err = k.orderSync(ctx, &d)
 	case OrderEnrolled:
+		k.showPairing(nil)
 		err = k.Enrolled(ctx)
+	case OrderPairing:
+		var p *playlist.Pairing
+		if err = json.Unmarshal(m.Body, &p); err == nil {
+			k.showPairing(p)
+		}
 	default:
 		err = fmt.Errorf("there is no order %q", m.ID)
 	}
@@ -63,6 +75,14 @@ func (k *Kiosk) Do(ctx context.Context, m link.Message, progress func(done, tota
 		d.Nobody = errors.Is(err, local.ErrNotEnrolled)
 	}
 	return d
+}
+
+// showPairing shows an enrolment code on every screen of the machine.
+func (k *Kiosk) showPairing(p *playlist.Pairing) {
+	k.mu.Lock()
+	k.pairing, k.pairingEnds = p, time.Now().Add(pairingShown)
+	k.mu.Unlock()
+	k.Nudge()
 }
 
 func (k *Kiosk) orderImport(ctx context.Context, m link.Message, progress func(done, total int), d *Done) error {

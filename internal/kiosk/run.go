@@ -214,6 +214,9 @@ func (k *Kiosk) update(s *screen, m Moment, kept Kept, lead bool) *time.Time {
 	k.catalogue()
 	p, plan := k.composer.Compose(s.display, m, kept)
 	p.Unenrolled = k.assignment == nil
+	if k.pairing != nil && time.Now().Before(k.pairingEnds) {
+		p.Pairing = k.pairing
+	}
 	for _, text := range k.composer.Problems(s.display) {
 		k.problems["schedules"] = text
 	}

@@ -160,6 +160,33 @@ func Mark(e *typeset.Engine, w, h int, lang playlist.Language) *image.RGBA {
 	return c.RGBA
 }
 
+// Pairing draws the plate that shows a machine's enrolment code and the eight words
+// that the hub must show as well.
+func Pairing(e *typeset.Engine, w, h int, lang playlist.Language, p playlist.Pairing) *image.RGBA {
+	c := &canvas{e: e, w: w, h: h, unit: unit(w, h)}
+	measure := w * 7 / 10
+	half := len(p.Words) / 2
+	blocks := []text{
+		c.set(words.In(string(lang), "pairing"), lang, 30, measure, options{col: White, lines: 1, centre: true}),
+		c.set(p.Code, playlist.English, 84, measure, options{col: Gold, lines: 1, centre: true, bold: true}),
+		c.set(strings.Join(p.Words[:half], "   "), playlist.English, 36, measure, options{col: White, lines: 1, centre: true}),
+		c.set(strings.Join(p.Words[half:], "   "), playlist.English, 36, measure, options{col: White, lines: 1, centre: true}),
+	}
+	pad := c.px(28)
+	height := pad
+	for _, b := range blocks {
+		height += b.Height + pad
+	}
+	c = &canvas{RGBA: image.NewRGBA(image.Rect(0, 0, measure+2*pad, height)), e: e, w: w, h: h, unit: c.unit}
+	c.round(c.Rect, c.px(24), color.RGBA{0x10, 0x1A, 0x26, 0xFF})
+	y := pad
+	for _, b := range blocks {
+		c.put(b, pad, y)
+		y += b.Height + pad
+	}
+	return c.RGBA
+}
+
 // Caption draws captions for a w×h zone, up to two languages one above the
 // other. It is nil if there is nothing to say.
 func Caption(e *typeset.Engine, w, h int, texts []string, langs []playlist.Language) *image.RGBA {

@@ -195,6 +195,9 @@ func (d *Director) paint(p *painter) (something bool) {
 		b := img.Bounds()
 		margin := d.canvas.Y / 90
 		corner := image.Pt(d.canvas.X-b.Dx()-margin, d.canvas.Y-b.Dy()-margin)
+		if d.pairing {
+			corner = image.Pt((d.canvas.X-b.Dx())/2, (d.canvas.Y-b.Dy())/2)
+		}
 		p.image(img, corner, whole, plain)
 	}
 	d.stats.drawn(something)

@@ -47,6 +47,7 @@ type Director struct {
 	noticeSpan time.Duration    // how long it runs from then without a clock
 	overdue    time.Time        // when the programme was first seen to have run out
 	mark       picture
+	pairing    bool // the mark is the plate with the enrolment code
 
 	began   time.Time
 	still   map[string]bool // why stage time stands still: covered, notice
@@ -329,7 +330,10 @@ func (d *Director) sourceFor(z *zone, cue timeline.Cue) source {
 
 func (d *Director) setMark(p *playlist.Programme) {
 	d.mark.free()
-	if p.Unenrolled {
+	d.pairing = p.Pairing != nil
+	if d.pairing {
+		d.mark.set(scene.Pairing(d.typ, d.canvas.X, d.canvas.Y, d.place.Languages[0], *p.Pairing))
+	} else if p.Unenrolled {
 		d.mark.set(scene.Mark(d.typ, d.canvas.X, d.canvas.Y, d.place.Languages[0]))
 	}
 }

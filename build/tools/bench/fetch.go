@@ -446,10 +446,10 @@ func fetchIdle(ctx context.Context, b *border, kiosk string) (result, error) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	time.Sleep(5 * time.Second)
+	time.Sleep(15 * time.Second)
 	settled := onLink()
 	hello := settled - start // a stream, a look, a report: all that an hour brings, and more
-	const watch = 2 * time.Minute
+	const watch = 3 * time.Minute // with the end of the connection that the hello used
 	select {
 	case <-ctx.Done():
 		return r, ctx.Err()

@@ -34,8 +34,12 @@ type border struct {
 
 const (
 	benchGate playlist.ID = "G007"
-	doorPort              = "18943"
-	webPort               = "18980"
+)
+
+// Ports of the hub's two doors.
+const (
+	doorPort = "18943"
+	webPort  = "18980"
 )
 
 // onHub works on the hub's folder while no process does.

@@ -27,10 +27,10 @@ type Repo struct {
 	Keys  map[string][]ed25519.PrivateKey
 	Need  map[string]int
 
-	roots, targets, snapshots, stamps int64
-	Signed                            map[string][]byte // newest metadata by role
-	heads                             map[string]*trust.Target
-	versions                          map[string]int64
+	roots, snapshots, stamps int64
+	Signed                   map[string][]byte // newest metadata by role
+	heads                    map[string]*trust.Target
+	versions                 map[string]int64
 }
 
 // Key makes the same key for the same name.
