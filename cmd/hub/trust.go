@@ -146,6 +146,14 @@ func (s signing) files(paths []string) (int, error) {
 		if err != nil {
 			return 1, fmt.Errorf("%s: %w", path, err)
 		}
+		public, err := trust.Public(s.key)
+		if err != nil {
+			return 1, err
+		}
+		if len(f.Keys) > 0 && !slices.Contains(f.Keys, public.ID) {
+			fmt.Fprintf(s.out, "%s is not for this key\n", path)
+			continue
+		}
 		ok, err := s.confirm(f)
 		if err != nil {
 			return 3, fmt.Errorf("%s: %w", path, err)
@@ -231,11 +239,8 @@ func (s signing) ofKey(paths []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		var f struct {
-			Role string   `json:"role"`
-			Keys []string `json:"keys"`
-		}
-		if err := json.Unmarshal(raw, &f); err != nil {
+		f, err := desk.ReadSignFile(raw)
+		if err != nil {
 			return nil, err
 		}
 		if slices.Contains(f.Keys, public.ID) && (s.role == "" || s.role == f.Role) {
@@ -280,10 +285,8 @@ func giveOut(ctx context.Context, c *call, dir string) error {
 		if err != nil {
 			return err
 		}
-		raw, err := json.Marshal(struct {
-			desk.SignFile
-			Keys []string `json:"keys"`
-		}{f, q.Keys})
+		f.Keys = q.Keys
+		raw, err := json.Marshal(f)
 		if err != nil {
 			return err
 		}

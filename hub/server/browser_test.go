@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	hubclient "cotmoc/hub/client"
+	"cotmoc/hub/feed"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/rights"
 	"cotmoc/hub/server/seed"
@@ -211,4 +214,34 @@ func TestDisplaysPage(t *testing.T) {
 	act(t, ctx, page.SetBypassCSP(false), chromedp.Navigate(r.url+"/nothing/here"), chromedp.WaitVisible("h1"))
 	saw(t, ctx, "This page does not exist.")
 	sound(t, ctx, "en")
+}
+
+// A technician enrols a machine by its code: the words first, then the place. The
+// page says what machines said, and that this is a demonstration.
+func TestKiosksPage(t *testing.T) {
+	f := startFleet(t, filepath.Join(t.TempDir(), "hub"))
+	f.person("ky-thuat", seed.Ministry, rights.Technician)
+	id, _ := f.enrol(t.TempDir())
+	status := `{"problems":["files in time: 1 files will not be here when they are due"],"displays":[{"id":"huu-nghi-1","main":"day-1-morning","playlist":"morning"}]}`
+	said := central.Said{Report: feed.Report{Device: id.Device, Boot: "b", Edition: "e1", Number: 12, Status: json.RawMessage(status)}, Received: f.clk.now()}
+	f.must(f.Fleet.Store.Keep(t.Context(), said))
+	asking, err := hubclient.Enrol(t.Context(), t.TempDir(), f.door, "", "", f.clk.now())
+	f.must(err)
+
+	ctx := browser(t)
+	act(t, ctx, runtime.Enable(), emulation.SetDeviceMetricsOverride(1100, 900, 1, false), chromedp.Navigate(f.url+"/kiosks?lang=vi"), chromedp.WaitVisible("#login"),
+		keys("ky-thuat"+kb.Tab+pass+kb.Enter), chromedp.WaitVisible("table"))
+	saw(t, ctx, "Hữu Nghị", "hoạt động", "12", "day-1-morning", "files in time", "BẢN DÙNG THỬ")
+	sound(t, ctx, "vi")
+	act(t, ctx, chromedp.Focus("#code"), keys("WRONG-00"+kb.Enter), chromedp.WaitVisible(".problem"))
+	saw(t, ctx, "Mã sai")
+	act(t, ctx, chromedp.Focus("#code"), keys(asking.Code+kb.Enter), chromedp.WaitVisible(".words"))
+	saw(t, ctx, strings.Join(asking.Words, " "))
+	shot(t, ctx, "hub-kiosks")
+	act(t, ctx, chromedp.Focus("#place"), keys(string(gateplace)+kb.Enter), chromedp.WaitVisible(".done"))
+	saw(t, ctx, "Máy đã được ghi danh.")
+	act(t, ctx, chromedp.Navigate(f.url+"/kiosks?lang=en"), chromedp.WaitVisible("html[lang=en] table"))
+	saw(t, ctx, "DEMONSTRATION", "Nothing waits for signatures", "active")
+	sound(t, ctx, "en")
+	shot(t, ctx, "hub-kiosks-en")
 }

@@ -178,7 +178,7 @@ func Pairing(e *typeset.Engine, w, h int, lang playlist.Language, p playlist.Pai
 		height += b.Height + pad
 	}
 	c = &canvas{RGBA: image.NewRGBA(image.Rect(0, 0, measure+2*pad, height)), e: e, w: w, h: h, unit: c.unit}
-	c.round(c.Rect, c.px(24), color.RGBA{0x10, 0x1A, 0x26, 0xFF})
+	draw.Draw(c.RGBA, c.Rect, image.NewUniform(color.RGBA{0x10, 0x1A, 0x26, 0xFF}), image.Point{}, draw.Src)
 	y := pad
 	for _, b := range blocks {
 		c.put(b, pad, y)

@@ -74,6 +74,7 @@ func TestGoldenScreens(t *testing.T) {
 			})
 		}
 		golden.Check(t, "clock-"+string(lang), Clock(engine, 320, 180, lang, languages, noon, "Asia/Ho_Chi_Minh", true))
+		golden.Check(t, "pairing-"+string(lang), Pairing(engine, 960, 540, lang, playlist.Pairing{Code: "X6Z5-7NXH", Words: []string{"nhong", "seo", "hum", "ni", "de", "dem", "loi", "lum"}}))
 		tiles, _ := Ticker(engine, 60, []string{article[lang][1]}, []playlist.Language{lang})
 		golden.Check(t, "ticker-"+string(lang), tiles[0])
 		golden.Check(t, "caption-"+string(lang), Caption(engine, 960, 540, []string{article[lang][0], article["en"][0]}, []playlist.Language{lang, "en"}))

@@ -17,14 +17,15 @@ import (
 // SignFile is a request on its way to whoever holds the key, with all that is
 // needed to see what it would change without believing the hub.
 type SignFile struct {
-	Format  string `json:"format"`
-	Role    string `json:"role"`
-	Version int64  `json:"version"`
-	Raw     []byte `json:"metadata"`       // with the signatures so far
-	Old     []byte `json:"old,omitempty"`  // the role's metadata that holds now
-	Head    []byte `json:"head,omitempty"` // the document that the new metadata names
-	Rows    []byte `json:"rows,omitempty"` // packed rows of that edition
-	Before  []byte `json:"before,omitempty"`
+	Format  string   `json:"format"`
+	Role    string   `json:"role"`
+	Version int64    `json:"version"`
+	Keys    []string `json:"keys,omitempty"` // that may sign it
+	Raw     []byte   `json:"metadata"`       // with the signatures so far
+	Old     []byte   `json:"old,omitempty"`  // the role's metadata that holds now
+	Head    []byte   `json:"head,omitempty"` // the document that the new metadata names
+	Rows    []byte   `json:"rows,omitempty"` // packed rows of that edition
+	Before  []byte   `json:"before,omitempty"`
 }
 
 // SignFormat is the version of SignFile.
