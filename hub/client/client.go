@@ -77,8 +77,9 @@ func (c *Client) transport(config *tls.Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: -1} // the stream has pings of its own, and every answer its deadline
 	return &http.Transport{
 		TLSClientConfig: config, TLSHandshakeTimeout: connectTime, ResponseHeaderTimeout: answerTime,
-		IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 2, ForceAttemptHTTP2: false,
-		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}, ReadBufferSize: 16 << 10,
+		IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 2, MaxConnsPerHost: 2, // the stream, and one for everything else: a handshake costs 5 KB
+		ForceAttemptHTTP2: false,
+		TLSNextProto:      map[string]func(string, *tls.Conn) http.RoundTripper{}, ReadBufferSize: 16 << 10,
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
 			if err != nil {

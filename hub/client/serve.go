@@ -17,10 +17,10 @@ import (
 // How often the hub is looked at without being told to: seldom while its stream is
 // open, else every minute or so.
 const (
-	pollOpen   = time.Hour
+	pollOpen   = 6 * time.Hour
 	pollClosed = time.Minute
 	afterError = 10 * time.Second
-	reportTime = time.Hour
+	reportTime = 2 * time.Hour
 	flapping   = 15 * time.Minute       // troubles that come and go are not told each time
 	spread     = 500 * time.Millisecond // over which thousands begin that were told together
 )

@@ -448,14 +448,16 @@ func fetchIdle(ctx context.Context, b *border, kiosk string) (result, error) {
 	}
 	time.Sleep(15 * time.Second)
 	settled := onLink()
-	hello := settled - start // a stream, a look, a report: all that an hour brings, and more
-	const watch = 3 * time.Minute // with the end of the connection that the hello used
+	hello := settled - start    // a stream, a look, a report: all that an hour brings, and more
+	time.Sleep(2 * time.Minute) // the connection that the hello used ends
+	settled = onLink()
+	const watch = 2 * time.Minute
 	select {
 	case <-ctx.Done():
 		return r, ctx.Err()
 	case <-time.After(watch):
 	}
 	pings := (onLink() - settled) * float64(24*time.Hour) / float64(watch)
-	r.Figures = map[string]float64{"pings_mb_per_day": pings / 1e6, "hello_kb": hello / 1000, "mb_per_day": (pings + 24*hello) / 1e6}
+	r.Figures = map[string]float64{"pings_mb_per_day": pings / 1e6, "hello_kb": hello / 1000, "mb_per_day": (pings + 12*hello) / 1e6} // a report each two hours
 	return r, nil
 }

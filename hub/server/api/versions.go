@@ -103,9 +103,9 @@ func (s *Server) reviewing() {
 		func(ctx context.Context, by desk.Caller, in *rejectInput, rev int64) (*verdictOutput, error) {
 			return verdict(s.Desk.Reject(ctx, by, in.ID, rev, in.Body.Reason, in.Body.Note))
 		})
-	for path, kind := range map[string]central.Kind{"items": central.Items, "gate-facts": central.Facts} {
+	for path, kind := range map[string]central.Kind{"items": central.Items, "gate-facts": central.Facts, "notices": central.Notices} {
 		changing(s, huma.Operation{Method: http.MethodPost, Path: "/" + path + "/{id}/approve", OperationID: "approve_" + string(kind),
-			Summary: "Approve a change of this row; until then the screens show what was approved before"}, byID,
+			Summary: "Approve a change of this row; until then the screens show what was approved before. A notice has gone out already"}, byID,
 			func(ctx context.Context, by desk.Caller, in *ByRevision, rev int64) (*verdictOutput, error) {
 				return verdict(s.Desk.ApproveObject(ctx, by, kind, in.ID, rev))
 			})

@@ -88,7 +88,7 @@ func (d *Desk) Queue(ctx context.Context, by Caller) ([]Waiting, error) {
 	out := []Waiting{}
 	err := d.read(ctx, func(r central.Reader, places *tree) error {
 		t := &tx{Tx: readOnly{r}, ctx: ctx, d: d, by: by, tree: places, now: d.Now()}
-		for _, kind := range []central.Kind{central.Versions, central.Items, central.Facts} {
+		for _, kind := range []central.Kind{central.Notices, central.Versions, central.Items, central.Facts} {
 			docs, err := r.List(ctx, central.Query{Kind: kind, States: []string{string(playlist.InReview)}})
 			if err != nil {
 				return err
@@ -159,6 +159,18 @@ func (t *tx) waiting(doc central.Doc) (*Waiting, error) {
 		}
 		w.Authors, err = t.authorsSince(doc)
 		if err != nil {
+			return nil, err
+		}
+	case central.Notices:
+		row, err := central.Decode[playlist.Notice](doc)
+		if err != nil {
+			return nil, err
+		}
+		w.Title, w.Language, w.Class = row.Bodies[playlist.Vietnamese].Title, playlist.Vietnamese, NoticeClass
+		if class, err = t.class(NoticeClass); err != nil {
+			return nil, err
+		}
+		if w.Authors, err = t.authorsSince(doc); err != nil {
 			return nil, err
 		}
 	default:

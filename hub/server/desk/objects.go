@@ -51,7 +51,8 @@ func (t *tx) object(kind central.Kind, id playlist.ID, rev int64, raw json.RawMe
 	if err := checkRow(t, o); err != nil {
 		return doc, err
 	}
-	if kind == central.Items || kind == central.Facts {
+	// A notice goes out at once and is reviewed afterwards.
+	if kind == central.Items || kind == central.Facts || kind == central.Notices {
 		doc.State = string(playlist.InReview)
 	}
 	if err := doc.Encode(o.row); err != nil {

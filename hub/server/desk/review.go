@@ -188,6 +188,9 @@ func (t *tx) settle(doc central.Doc) (central.Doc, error) {
 // GateFactClass is the class that decides who reviews gate facts.
 const GateFactClass = "gate-fact"
 
+// NoticeClass is the class that decides who reviews notices, after they went out.
+const NoticeClass = "notice"
+
 // ApproveObject gives one approval to a gate fact, or to a change of an item
 // that has been shown before.
 func (d *Desk) ApproveObject(ctx context.Context, by Caller, kind central.Kind, id playlist.ID, rev int64) (Verdict, error) {
@@ -214,7 +217,7 @@ func (d *Desk) ApproveObject(ctx context.Context, by Caller, kind central.Kind, 
 
 func (t *tx) reviewable(kind central.Kind, id playlist.ID, rev int64) (doc central.Doc, class workflow.Class, err error) {
 	t.about(kind, id, "")
-	if kind != central.Items && kind != central.Facts {
+	if kind != central.Items && kind != central.Facts && kind != central.Notices {
 		return doc, class, fmt.Errorf("%s: %w", kind, central.ErrNotFound)
 	}
 	if doc, err = t.Get(t.ctx, kind, id); err != nil {
@@ -230,8 +233,12 @@ func (t *tx) reviewable(kind central.Kind, id playlist.ID, rev int64) (doc centr
 	if doc.State != string(playlist.InReview) {
 		return doc, class, &playlist.Error{Code: playlist.CodeRefused, Where: fmt.Sprintf("%s %s", kind, id), Detail: "it is not in review"}
 	}
-	if kind == central.Facts {
+	switch kind {
+	case central.Facts:
 		class, err = t.class(GateFactClass)
+		return doc, class, err
+	case central.Notices:
+		class, err = t.class(NoticeClass)
 		return doc, class, err
 	}
 	row, err := central.Decode[playlist.Item](doc)
@@ -324,6 +331,9 @@ func (d *Desk) RejectObject(ctx context.Context, by Caller, kind central.Kind, i
 		doc, _, err := t.reviewable(kind, id, rev)
 		if err != nil {
 			return Verdict{}, err
+		}
+		if kind == central.Notices {
+			return Verdict{}, &playlist.Error{Code: playlist.CodeRefused, Where: "notice " + string(id), Detail: "a notice that went out is taken back by another one that cancels it"}
 		}
 		if err := workflow.CheckRejection(reason, strings.TrimSpace(note)); err != nil {
 			return Verdict{}, err

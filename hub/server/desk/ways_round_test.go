@@ -272,3 +272,26 @@ func TestStaffItemsStayInside(t *testing.T) {
 		t.Errorf("what is for staff lies where anyone can read it: %+v", got.Items)
 	}
 }
+
+// A notice goes out at once; another person reviews it afterwards, and cannot make it
+// as if it had not been.
+func TestNoticeIsReviewedAfterwards(t *testing.T) {
+	w := newWorld(t)
+	n := playlist.Notice{ID: "n1", Owner: "ls", Severity: "severe", Starts: w.now, Ends: w.now.Add(time.Hour), Bodies: map[playlist.Language]playlist.Body{"vi": {Title: "Lũ", Text: "Lũ về"}}}
+	officer := w.person("truc", "ls", rights.EmergencyOfficer, rights.Reviewer)
+	doc := w.put(officer, central.Notices, "n1", n)
+	q, err := w.Queue(t.Context(), w.reviewer)
+	if err != nil || len(q) != 1 || q[0].Kind != central.Notices || q[0].Title != "Lũ" || !q[0].Mine {
+		t.Fatalf("%+v %v", q, err)
+	}
+	_, err = w.ApproveObject(t.Context(), officer, central.Notices, "n1", doc.Rev)
+	w.refused("the officer reviews what they sent", err)
+	_, err = w.RejectObject(t.Context(), w.reviewer, central.Notices, "n1", doc.Rev, "wrong fact", "sai")
+	w.code("a notice that went out", err, playlist.CodeRefused)
+	if v, err := w.ApproveObject(t.Context(), w.reviewer, central.Notices, "n1", doc.Rev); err != nil || v.State != playlist.Approved {
+		t.Errorf("%+v %v", v, err)
+	}
+	if q, err = w.Queue(t.Context(), w.reviewer); err != nil || len(q) != 0 {
+		t.Errorf("%+v %v", q, err)
+	}
+}

@@ -60,7 +60,7 @@ func (p *pages) one(w http.ResponseWriter, r *http.Request, v *view) error {
 	switch kind {
 	case central.Versions:
 		err = p.version(v, id, &d)
-	case central.Items, central.Facts:
+	case central.Items, central.Facts, central.Notices:
 		err = p.object(v, kind, id, &d)
 	default:
 		err = central.ErrNotFound
@@ -175,8 +175,12 @@ func fields(v *view, kind central.Kind, doc central.Doc) ([]pair, error) {
 		f, err := central.Decode[playlist.GateFact](doc)
 		return factFields(v, f), err
 	}
-	i, err := central.Decode[playlist.Item](doc)
 	var out lister
+	if kind == central.Notices {
+		n, err := central.Decode[playlist.Notice](doc)
+		return noticeFields(v, n), err
+	}
+	i, err := central.Decode[playlist.Item](doc)
 	out.add(v, "item", string(i.ID))
 	out.add(v, "kind", v.T("kind-"+string(i.Kind)))
 	out.add(v, "owner", v.Place(i.Owner))
@@ -192,6 +196,27 @@ func fields(v *view, kind central.Kind, doc central.Doc) ([]pair, error) {
 	out.add(v, "url", i.PublicURL)
 	out.add(v, "valid", span(v, i.ValidFrom, i.ValidUntil))
 	return out, err
+}
+
+// noticeFields lists what a notice says in every language, where, and how long.
+func noticeFields(v *view, n playlist.Notice) []pair {
+	var out lister
+	out.add(v, "kind", v.T("kind-notice"))
+	out.add(v, "owner", v.Place(n.Owner))
+	for _, p := range n.Places {
+		out.add(v, "place", v.Place(p))
+	}
+	out.add(v, "severity", string(n.Severity))
+	out.add(v, "valid", span(v, &n.Starts, &n.Ends))
+	langs := make([]playlist.Language, 0, len(n.Bodies))
+	for l := range n.Bodies {
+		langs = append(langs, l)
+	}
+	slices.Sort(langs)
+	for _, l := range langs {
+		out = append(out, pair{Name: v.Language(l), Value: n.Bodies[l].Title + "\n" + n.Bodies[l].Text})
+	}
+	return out
 }
 
 type lister []pair

@@ -29,7 +29,7 @@ var words = map[string][2]string{
 	"unpublished": {"Có thay đổi đã duyệt nhưng CHƯA công bố: màn hình vẫn phát kế hoạch cũ.", "There are approved changes that are NOT published: the displays still show the old plan."},
 	"default":     {"danh sách mặc định", "default playlist"}, "notice": {"thông báo khẩn", "emergency notice"}, "further": {"đến khi có thay đổi", "until further notice"},
 	"not-found": {"Không tìm thấy trang này.", "This page does not exist."}, "went-wrong": {"Máy chủ gặp lỗi; nhật ký ghi lý do.", "The hub made a mistake; its log says why."},
-	"row-kind": {"Dạng", "Kind"}, "row-gate": {"Cửa khẩu", "Gate"}, "row-value": {"Giá trị", "Value"}, "row-source": {"Nguồn", "Source"}, "row-valid": {"Hiệu lực", "Valid"},
+	"row-place": {"Nơi", "Place"}, "row-severity": {"Mức độ", "Severity"}, "row-kind": {"Dạng", "Kind"}, "row-gate": {"Cửa khẩu", "Gate"}, "row-value": {"Giá trị", "Value"}, "row-source": {"Nguồn", "Source"}, "row-valid": {"Hiệu lực", "Valid"},
 	"kind-bulletin": {"bản tin", "bulletin"}, "kind-video": {"video", "video"}, "kind-audio": {"âm thanh", "audio"}, "kind-picture": {"ảnh", "picture"}, "kind-document": {"tài liệu", "document"},
 	"kind-gate fact": {"thẻ cửa khẩu", "gate card"}, "kind-course": {"khóa học", "course"}, "kind-hours": {"giờ mở cửa", "hours"}, "kind-papers": {"giấy tờ", "papers"}, "kind-e-visa": {"thị thực điện tử", "e-visa"},
 	"kind-fee": {"lệ phí", "fee"}, "kind-forbidden": {"hàng cấm", "forbidden"}, "kind-hotline": {"đường dây nóng", "hotline"}, "kind-notice": {"lưu ý", "notice"},
