@@ -45,7 +45,9 @@ func runFetch(ctx context.Context, c *cli, args []string) error {
 		}
 	})
 	done := make(chan error, 1)
-	go func() { done <- f.Serve(ctx) }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { done <- f.Serve(ctx); cancel() }() // a renewed certificate ends it, and kiosk starts it anew
 	talk := link.Client{
 		Socket: *socket,
 		Greet: func(conn *link.Conn) error {

@@ -41,6 +41,7 @@ type Fetch struct {
 	look    chan struct{} // a reason to look at once
 	fresh   chan struct{} // kiosk wants something else
 	speak   chan struct{} // there may be something to deliver
+	again   func()        // ends Serve
 	told    feed.Report   // last delivered
 	toldAt  time.Time
 }
@@ -99,12 +100,14 @@ func (f *Fetch) note(err error) {
 	}
 }
 
-// Serve works until ctx ends.
+// Serve works until ctx ends, or until there is a new certificate: whoever started it
+// starts it again with that.
 func (f *Fetch) Serve(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	f.again = cancel
 	wg.Go(func() { f.Client.Listen(ctx, f.Boot, func(e feed.Event) { f.heard(ctx, e) }, f.opened) })
 	wg.Go(func() { f.files(ctx) })
 	wg.Go(func() { f.deliver(ctx) })
@@ -138,11 +141,11 @@ func (f *Fetch) round(ctx context.Context, pause *backoff) time.Duration {
 	if !ok {
 		return time.Second
 	}
-	if renewed, err := f.Client.Renew(ctx, w.Trust); renewed || err != nil && errors.Is(err, errRefused) {
+	if renewed, err := f.Client.Renew(ctx, w.Trust); renewed {
+		f.again()
+		return time.Hour
+	} else if errors.Is(err, errRefused) {
 		f.note(err)
-		if renewed {
-			f.reload()
-		}
 	}
 	came, err := f.Client.Look(ctx, w)
 	f.note(err)
@@ -162,17 +165,6 @@ func (f *Fetch) round(ctx context.Context, pause *backoff) time.Duration {
 		return busy.after
 	}
 	return min(afterError+pause.next(), pollClosed) // forged and broken lines are tried again and again
-}
-
-// reload goes on with a new certificate.
-func (f *Fetch) reload() {
-	id, err := local.Load(f.Client.Dir)
-	if err != nil {
-		return
-	}
-	if c, err := New(f.Client.Dir, id); err == nil {
-		f.Client.ID, f.Client.http = id, c.http
-	}
 }
 
 // opened notes whether the stream is open.

@@ -126,6 +126,18 @@ func (readOnly) AddEdition(context.Context, central.Edition, int) error  { retur
 
 var errReadOnly = errors.New("this is for looking only")
 
+func (t *tx) describeNotice(doc central.Doc, w *Waiting) (workflow.Class, error) {
+	row, err := central.Decode[playlist.Notice](doc)
+	if err != nil {
+		return workflow.Class{}, err
+	}
+	w.Title, w.Language, w.Class = row.Bodies[playlist.Vietnamese].Title, playlist.Vietnamese, NoticeClass
+	if w.Authors, err = t.authorsSince(doc); err != nil {
+		return workflow.Class{}, err
+	}
+	return t.class(NoticeClass)
+}
+
 // waiting describes a document in review; nil for an item that was never shown,
 // which is approved together with its first version. A gate card has no version:
 // its words are the program's own.
@@ -162,17 +174,7 @@ func (t *tx) waiting(doc central.Doc) (*Waiting, error) {
 			return nil, err
 		}
 	case central.Notices:
-		row, err := central.Decode[playlist.Notice](doc)
-		if err != nil {
-			return nil, err
-		}
-		w.Title, w.Language, w.Class = row.Bodies[playlist.Vietnamese].Title, playlist.Vietnamese, NoticeClass
-		if class, err = t.class(NoticeClass); err != nil {
-			return nil, err
-		}
-		if w.Authors, err = t.authorsSince(doc); err != nil {
-			return nil, err
-		}
+		class, err = t.describeNotice(doc, w)
 	default:
 		row, err := central.Decode[playlist.GateFact](doc)
 		if err != nil {
