@@ -63,3 +63,26 @@ func TestPackDelta(t *testing.T) {
 		}
 	}
 }
+
+func FuzzUnpackDelta(f *testing.F) {
+	old := []feed.Row{{Kind: "item", ID: "a", Row: []byte(`{"text":"một"}`)}}
+	now := []feed.Row{{Kind: "item", ID: "a", Row: []byte(`{"text":"hai"}`)}}
+	changes, err := feed.Diff(old, now)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := PackDelta(old, feed.Delta{Format: feed.Format, Changes: changes})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d, err := UnpackDelta(raw, old)
+		if err != nil {
+			return
+		}
+		if got, err := feed.Apply(old, d.Changes); err == nil && feed.Sort(got) != nil {
+			t.Error("rows came out twice")
+		}
+	})
+}

@@ -384,3 +384,23 @@ func TestThirtyFourProvinces(t *testing.T) {
 	}
 	t.Logf("timestamp %d B, snapshot %d B, targets %d B, province %d B", len(r.Signed[trust.Timestamp]), len(r.Signed[trust.Snapshot]), len(r.Signed[trust.Targets]), len(r.Signed["p-33"]))
 }
+
+// Whatever a line delivers in place of each file, nothing is believed that was not
+// signed.
+func FuzzRefresh(f *testing.F) {
+	r, s := world(f)
+	r.Head("p-ls", 2, head("p-ls", 2))
+	r.Publish()
+	names := slices.Sorted(maps.Keys(r.Files))
+	for n, name := range names {
+		f.Add(n, r.Files[name])
+	}
+	f.Fuzz(func(t *testing.T, n int, raw []byte) {
+		bad := *r
+		bad.Files = maps.Clone(r.Files)
+		bad.Files[names[uint(n)%uint(len(names))]] = raw
+		if _, e, err := s.Refresh(t.Context(), &bad, now, nil); err == nil && (e.Heads["p-ls"].Number > 2 || e.Heads["vn"].Number != 1) {
+			t.Errorf("%+v", e)
+		}
+	})
+}
