@@ -109,7 +109,7 @@ func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 		return false, err
 	}
 	step.At("fetch timestamp")
-	return true, c.prune(ed)
+	return true, errors.Join(c.prune(ed), c.sweep(w, state))
 }
 
 // whole says whether all that an edition names is here.

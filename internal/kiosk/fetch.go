@@ -125,6 +125,9 @@ func (k *Kiosk) Enrolled(ctx context.Context) error {
 		return local.ErrNotEnrolled
 	}
 	k.Nudge()
+	if c := k.fetch.child; c != nil { // it speaks with the hub of before
+		c.Kill()
+	}
 	k.fetch.wantChanged()
 	return nil
 }
@@ -139,17 +142,31 @@ func (f *fetcher) serve(ctx context.Context, c *link.Conn, hello link.Message) {
 	f.mu.Unlock()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var tell sync.WaitGroup
-	tell.Go(func() { f.tell(ctx, c) })
+	// What it says is acted on beside its beats: a large file takes long to hash, and a
+	// child that is not heard would be taken for dead.
+	said := make(chan local.Progress, maxSaid)
+	var beside sync.WaitGroup
+	beside.Go(func() { f.tell(ctx, c) })
+	beside.Go(func() {
+		for p := range said {
+			f.hear(ctx, p)
+		}
+	})
 	for {
 		m, err := c.Receive()
 		if err != nil {
 			break
 		}
-		f.hear(ctx, m)
+		if f.child != nil {
+			f.child.Beat(m.Routines)
+		}
+		if p, err := local.Decode[local.Progress](m.Body); m.Kind == link.Got && err == nil {
+			f.queue(said, p)
+		}
 	}
+	close(said)
 	stop()
-	tell.Wait()
+	beside.Wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.conn == c {
@@ -159,6 +176,22 @@ func (f *fetcher) serve(ctx context.Context, c *link.Conn, hello link.Message) {
 			f.child.Gone()
 		}
 	}
+}
+
+// maxSaid is how much of what fetch says may wait.
+const maxSaid = 256
+
+// queue lets what was said wait its turn; what only says how far a file is may be
+// lost.
+func (f *fetcher) queue(said chan<- local.Progress, p local.Progress) {
+	if p.Arriving != nil {
+		select {
+		case said <- p:
+		default:
+		}
+		return
+	}
+	said <- p
 }
 
 // tell sends what is wanted whenever it changes, and now and then.
@@ -209,18 +242,8 @@ func (f *fetcher) want(ctx context.Context) (local.Want, error) {
 	return w, nil
 }
 
-// hear takes in what the child says.
-func (f *fetcher) hear(ctx context.Context, m link.Message) {
-	if f.child != nil {
-		f.child.Beat(m.Routines)
-	}
-	if m.Kind != link.Got {
-		return
-	}
-	p, err := local.Decode[local.Progress](m.Body)
-	if err != nil {
-		return
-	}
+// hear acts on what the child says.
+func (f *fetcher) hear(ctx context.Context, p local.Progress) {
 	k := f.k
 	if p.Assignment != nil {
 		f.assigned(ctx, *p.Assignment)

@@ -160,16 +160,31 @@ func (t *tx) claim(all []central.Doc, code string) (central.Doc, Pairing, error)
 		if err != nil {
 			return doc, p, err
 		}
-		if p.Public == "" && p.State == PairingWaits && t.now.Before(p.Until) && p.Code == codeOf(code) && p.Tries < pairingTries {
+		if t.open(p) && p.Code == codeOf(code) {
 			return doc, p, nil
 		}
 	}
 	return central.Doc{}, Pairing{}, ErrPairing
 }
 
-// WrongCode counts a wrong code against what waits for one.
+// open says whether a code that staff made can still be used.
+func (t *tx) open(p Pairing) bool {
+	return p.Public == "" && p.State == PairingWaits && t.now.Before(p.Until) && p.Tries < pairingTries
+}
+
+// WrongCode counts a wrong code against what waits for one. Where nothing does,
+// nothing is written: strangers must not fill the audit.
 func (d *Desk) WrongCode(ctx context.Context, from string) error {
-	_, err := do(ctx, d, Caller{Account: Console, Login: "device", From: from}, "wrong pairing code", func(t *tx) (struct{}, error) {
+	waits := false
+	err := d.read(ctx, func(r central.Reader, places *tree) error {
+		all, err := central.All[Pairing](ctx, r, central.Query{Kind: central.Pairings})
+		waits = slices.ContainsFunc(all, (&tx{now: d.Now(), tree: places}).open)
+		return err
+	})
+	if err != nil || !waits {
+		return err
+	}
+	_, err = do(ctx, d, Caller{Account: Console, Login: "device", From: from}, "wrong pairing code", func(t *tx) (struct{}, error) {
 		t.about(central.Pairings, "", t.tree.root)
 		all, err := t.List(t.ctx, central.Query{Kind: central.Pairings})
 		if err != nil {
@@ -180,7 +195,7 @@ func (d *Desk) WrongCode(ctx context.Context, from string) error {
 			if err != nil {
 				return struct{}{}, err
 			}
-			if p.Public != "" || p.State != PairingWaits {
+			if !t.open(p) {
 				continue
 			}
 			p.Tries++
