@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -95,6 +96,8 @@ func pump(ctx context.Context, conn *link.Conn, said <-chan local.Progress) erro
 	}
 }
 
+var fingerprint = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
 // runEnrol makes the machine one of a hub's.
 func runEnrol(ctx context.Context, c *cli, args []string) error {
 	set := c.flags("enrol")
@@ -108,6 +111,9 @@ func runEnrol(ctx context.Context, c *cli, args []string) error {
 	}
 	if *dir == "" || *hub == "" {
 		return usageError{"--data DIR and --hub URL are needed"}
+	}
+	if *root != "" && !fingerprint.MatchString(*root) {
+		return usageError{"--root is the fingerprint of a root of trust: 64 hexadecimal digits"}
 	}
 	if err := os.MkdirAll(*dir, 0o755); err != nil {
 		return fmt.Errorf("data folder: %w", err)

@@ -50,6 +50,14 @@ func Enrol(ctx context.Context, dir, hub, fingerprint, code string, at time.Time
 	if err != nil || base.Host == "" || base.Scheme != "https" {
 		return nil, fmt.Errorf("the hub's address %q is no https URL", hub)
 	}
+	// The root is fetched before the hub learns the key, and a machine that is nobody's
+	// yet takes a new key for each attempt: whoever stands in between cannot look for
+	// a root that gives the same words.
+	if _, err := local.Load(dir); errors.Is(err, local.ErrNotEnrolled) {
+		if err := local.Forget(dir); err != nil {
+			return nil, err
+		}
+	}
 	key, err := local.Key(dir)
 	if err != nil {
 		return nil, err

@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"path"
+	"os"
+	"regexp"
 	"strings"
 	"time"
 
 	"cotmoc/hub/feed"
+	"cotmoc/hub/trust"
 )
 
 // How a stream that broke is opened again: a random part of a time that doubles,
@@ -100,8 +102,7 @@ func (c *Client) listen(ctx context.Context, boot string, heard func(feed.Event)
 func (c *Client) KeepFiles(e feed.Event) error {
 	var last []byte
 	for name, raw := range e.Files {
-		first, _, _ := strings.Cut(name, "/")
-		if path.Clean(name) != name || first != "trust" && first != "emergency" || len(raw) > maxAnswer {
+		if !emergencyFile.MatchString(name) || len(raw) > maxAnswer {
 			return errForged
 		}
 		if name == "trust/timestamp.json" {
@@ -115,5 +116,22 @@ func (c *Client) KeepFiles(e feed.Event) error {
 	if last == nil {
 		return nil
 	}
-	return c.put("trust/timestamp.json", last)
+	return c.putTimestamp(last)
+}
+
+// emergencyFile is what may come with an event.
+var emergencyFile = regexp.MustCompile(`^(trust/timestamp\.json|trust/[0-9]+\.(snapshot|emergency)\.json|emergency/[0-9]+/head\.json)$`)
+
+// putTimestamp keeps a timestamp, unless a newer one is here already.
+func (c *Client) putTimestamp(raw []byte) error {
+	c.stamp.Lock()
+	defer c.stamp.Unlock()
+	if have, err := os.ReadFile(c.public("trust/timestamp.json")); err == nil {
+		old, err1 := trust.Read(have)
+		fresh, err2 := trust.Read(raw)
+		if err1 == nil && err2 == nil && old.Version > fresh.Version {
+			return nil
+		}
+	}
+	return c.put("trust/timestamp.json", raw)
 }

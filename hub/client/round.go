@@ -52,6 +52,9 @@ func (o *online) Metadata(ctx context.Context, name string, most int64) ([]byte,
 		return have, nil
 	}
 	raw, err := o.c.get(ctx, file, most)
+	if errors.Is(err, errAbsent) && o.anew && have != nil { // the hub knows nothing of what lies here
+		return nil, errors.Join(err, gone(o.c.public(file)))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +108,7 @@ func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 		}
 		step.At("fetch scope")
 	}
-	if err := c.put("trust/timestamp.json", state.Timestamp); err != nil {
+	if err := c.putTimestamp(state.Timestamp); err != nil {
 		return false, err
 	}
 	step.At("fetch timestamp")

@@ -20,6 +20,7 @@ const (
 	pollOpen   = 6 * time.Hour
 	pollClosed = time.Minute
 	afterError = 10 * time.Second
+	absentTime = 10 * time.Minute // before a file is asked for again that was not there
 	reportTime = 2 * time.Hour
 	flapping   = 15 * time.Minute       // troubles that come and go are not told each time
 	spread     = 500 * time.Millisecond // over which thousands begin that were told together
@@ -31,24 +32,25 @@ type Fetch struct {
 	Boot   string
 	Say    func(local.Progress) // to kiosk; what is said last counts
 
-	mu      sync.Mutex
-	want    *local.Want
-	online  bool
-	stream  bool
-	why     string
-	refused string
-	speed   speed
-	look    chan struct{} // a reason to look at once
-	fresh   chan struct{} // kiosk wants something else
-	speak   chan struct{} // there may be something to deliver
-	again   func()        // ends Serve
-	told    feed.Report   // last delivered
-	toldAt  time.Time
+	mu        sync.Mutex
+	want      *local.Want
+	online    bool
+	stream    bool
+	why       string
+	refused   string
+	speed     speed
+	look      chan struct{}        // a reason to look at once
+	fresh     chan struct{}        // kiosk wants something else
+	speak     chan struct{}        // there may be something to deliver
+	again     func()               // ends Serve
+	notBefore map[string]time.Time // of files that the hub does not have as they are named
+	told      feed.Report          // last delivered
+	toldAt    time.Time
 }
 
 // NewFetch makes a fetch.
 func NewFetch(c *Client, boot string, say func(local.Progress)) *Fetch {
-	return &Fetch{Client: c, Boot: boot, Say: say, look: make(chan struct{}, 1), fresh: make(chan struct{}, 1), speak: make(chan struct{}, 1)}
+	return &Fetch{Client: c, Boot: boot, Say: say, look: make(chan struct{}, 1), fresh: make(chan struct{}, 1), speak: make(chan struct{}, 1), notBefore: map[string]time.Time{}}
 }
 
 func poke(c chan struct{}) {
@@ -189,6 +191,7 @@ func (f *Fetch) heard(ctx context.Context, e feed.Event) {
 		if err := f.Client.KeepFiles(e); err == nil {
 			f.progress(local.Progress{Staged: true})
 		}
+		poke(f.look) // where rows have to come as well
 		return
 	}
 	w, ok := f.current()
@@ -227,6 +230,12 @@ func (f *Fetch) files(ctx context.Context) {
 			f.note(err)
 			f.progress(local.Progress{})
 			wait := pause.next()
+			if errors.Is(err, errAbsent) || errors.Is(err, errForged) { // others must not wait for it
+				f.mu.Lock()
+				f.notBefore[string(next.SHA256)] = time.Now().Add(absentTime)
+				f.mu.Unlock()
+				wait = 0
+			}
 			var busy *busyError
 			if errors.As(err, &busy) {
 				wait = busy.after
@@ -269,7 +278,12 @@ func (f *Fetch) arrived(ctx context.Context, file local.File) {
 
 // next is the most urgent file that may come now.
 func (f *Fetch) next(w local.Want) (local.File, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, file := range w.Files {
+		if time.Now().Before(f.notBefore[string(file.SHA256)]) {
+			continue
+		}
 		if file.Class >= local.Later && !within(w.Hours, w.Zone, f.Client.now(), w.Clock) {
 			continue
 		}

@@ -144,6 +144,10 @@ func (u *union) addPlace(scope playlist.ID, p playlist.Place) {
 		u.drop(scope, "place "+string(p.ID), "only the ministry says what is a province")
 		return
 	}
+	if _, err := playlist.NewPlace(p); err != nil {
+		u.drop(scope, "place "+string(p.ID), err.Error())
+		return
+	}
 	if u.take(scope, "place", p.ID) {
 		u.places[p.ID] = p
 		u.out.Places = append(u.out.Places, p)
@@ -151,9 +155,11 @@ func (u *union) addPlace(scope playlist.ID, p playlist.Place) {
 }
 
 // owned takes the rows of a kind that name their places.
-func owned[T any](u *union, scope playlist.ID, kind string, rows []T, out *[]T, id func(T) playlist.ID, places func(T) []playlist.ID) {
+func owned[T any](u *union, scope playlist.ID, kind string, rows []T, out *[]T, check func(T) (T, error), id func(T) playlist.ID, places func(T) []playlist.ID) {
 	for _, r := range rows {
-		if u.take(scope, kind, id(r), places(r)...) {
+		if _, err := check(r); err != nil {
+			u.drop(scope, kind+" "+string(id(r)), err.Error())
+		} else if u.take(scope, kind, id(r), places(r)...) {
 			*out = append(*out, r)
 		}
 	}
@@ -162,28 +168,28 @@ func owned[T any](u *union, scope playlist.ID, kind string, rows []T, out *[]T, 
 func (u *union) add(s Scoped) {
 	r, scope := s.Rows, s.Scope
 	none := func(id playlist.ID) []playlist.ID { return []playlist.ID{id} }
-	owned(u, scope, "display", r.Displays, &u.out.Displays, func(d playlist.Display) playlist.ID { return d.ID }, func(d playlist.Display) []playlist.ID { return none(d.Place) })
+	owned(u, scope, "display", r.Displays, &u.out.Displays, playlist.NewDisplay, func(d playlist.Display) playlist.ID { return d.ID }, func(d playlist.Display) []playlist.ID { return none(d.Place) })
 	for _, d := range u.out.Displays {
 		u.displays[d.ID] = d.Place
 	}
-	owned(u, scope, "layout", r.Layouts, &u.out.Layouts, func(l playlist.Layout) playlist.ID { return l.ID }, func(l playlist.Layout) []playlist.ID { return none(l.Owner) })
-	owned(u, scope, "item", r.Items, &u.out.Items, func(i playlist.Item) playlist.ID { return i.ID }, func(i playlist.Item) []playlist.ID { return none(i.Owner) })
+	owned(u, scope, "layout", r.Layouts, &u.out.Layouts, playlist.NewLayout, func(l playlist.Layout) playlist.ID { return l.ID }, func(l playlist.Layout) []playlist.ID { return none(l.Owner) })
+	owned(u, scope, "item", r.Items, &u.out.Items, playlist.NewItem, func(i playlist.Item) playlist.ID { return i.ID }, func(i playlist.Item) []playlist.ID { return none(i.Owner) })
 	for _, i := range u.out.Items {
 		if _, known := u.items[i.ID]; !known {
 			u.items[i.ID] = scope
 		}
 	}
-	owned(u, scope, "playlist", r.Playlists, &u.out.Playlists, func(p playlist.Playlist) playlist.ID { return p.ID }, func(p playlist.Playlist) []playlist.ID { return none(p.Owner) })
-	owned(u, scope, "schedule", r.Schedules, &u.out.Schedules, func(s playlist.Schedule) playlist.ID { return s.ID }, func(s playlist.Schedule) []playlist.ID {
+	owned(u, scope, "playlist", r.Playlists, &u.out.Playlists, playlist.NewPlaylist, func(p playlist.Playlist) playlist.ID { return p.ID }, func(p playlist.Playlist) []playlist.ID { return none(p.Owner) })
+	owned(u, scope, "schedule", r.Schedules, &u.out.Schedules, playlist.NewSchedule, func(s playlist.Schedule) playlist.ID { return s.ID }, func(s playlist.Schedule) []playlist.ID {
 		all := append([]playlist.ID{s.Owner}, s.Places...)
 		for _, d := range s.Displays {
 			all = append(all, u.displays[d])
 		}
 		return all
 	})
-	owned(u, scope, "mandatory", r.Mandatory, &u.out.Mandatory, func(m playlist.Mandatory) playlist.ID { return m.ID }, func(m playlist.Mandatory) []playlist.ID { return append([]playlist.ID{m.Owner}, m.Places...) })
-	owned(u, scope, "notice", r.Notices, &u.out.Notices, func(n playlist.Notice) playlist.ID { return n.ID }, func(n playlist.Notice) []playlist.ID { return append([]playlist.ID{n.Owner}, n.Places...) })
-	owned(u, scope, "calendar", r.Calendars, &u.out.Calendars, func(c playlist.Calendar) playlist.ID { return c.ID }, func(playlist.Calendar) []playlist.ID { return nil })
+	owned(u, scope, "mandatory", r.Mandatory, &u.out.Mandatory, playlist.NewMandatory, func(m playlist.Mandatory) playlist.ID { return m.ID }, func(m playlist.Mandatory) []playlist.ID { return append([]playlist.ID{m.Owner}, m.Places...) })
+	owned(u, scope, "notice", r.Notices, &u.out.Notices, playlist.NewNotice, func(n playlist.Notice) playlist.ID { return n.ID }, func(n playlist.Notice) []playlist.ID { return append([]playlist.ID{n.Owner}, n.Places...) })
+	owned(u, scope, "calendar", r.Calendars, &u.out.Calendars, func(c playlist.Calendar) (playlist.Calendar, error) { return c, c.ID.Check("calendar") }, func(c playlist.Calendar) playlist.ID { return c.ID }, func(playlist.Calendar) []playlist.ID { return nil })
 	u.parts(s)
 }
 
@@ -192,7 +198,10 @@ func (u *union) add(s Scoped) {
 func (u *union) parts(s Scoped) {
 	for _, v := range s.Rows.Versions {
 		name := "version " + string(v.ID)
+		_, err := playlist.NewVersion(v)
 		switch of, ok := u.items[v.Item]; {
+		case err != nil:
+			u.drop(s.Scope, name, err.Error())
 		case !ok || of != s.Scope:
 			u.drop(s.Scope, name, fmt.Sprintf("the item %s is not the scope's", v.Item))
 		case u.take(s.Scope, "version", v.ID):
@@ -200,14 +209,18 @@ func (u *union) parts(s Scoped) {
 		}
 	}
 	for _, f := range s.Rows.Facts {
-		if _, ok := u.places[f.Gate]; !ok {
+		if _, err := playlist.NewGateFact(f); err != nil {
+			u.drop(s.Scope, "gate fact "+string(f.ID), err.Error())
+		} else if _, ok := u.places[f.Gate]; !ok {
 			u.drop(s.Scope, "gate fact "+string(f.ID), fmt.Sprintf("the gate %s does not exist", f.Gate))
 		} else if u.take(s.Scope, "gate fact", f.ID, f.Gate) {
 			u.out.Facts = append(u.out.Facts, f)
 		}
 	}
 	for _, m := range s.Rows.Media {
-		if !u.seen["media "+string(m.SHA256)] { // files are the same whoever names them
+		if _, err := playlist.NewMedia(m); err != nil {
+			u.drop(s.Scope, "media "+string(m.SHA256), err.Error())
+		} else if !u.seen["media "+string(m.SHA256)] { // files are the same whoever names them
 			u.seen["media "+string(m.SHA256)] = true
 			u.out.Media = append(u.out.Media, m)
 		}

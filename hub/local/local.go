@@ -75,6 +75,14 @@ func Key(dir string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
+// Forget throws the key of a machine away that is nobody's.
+func Forget(dir string) error {
+	if err := os.Remove(filepath.Join(dir, deviceDir, keyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("machine's key: %w", err)
+	}
+	return nil
+}
+
 // Load reads who the machine is; ErrNotEnrolled if it is nobody yet.
 func Load(dir string) (*Identity, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, deviceDir, deviceFile))

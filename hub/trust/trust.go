@@ -74,8 +74,9 @@ type Edition struct {
 	Ministry  string    // the scope whose head the targets role names; "" before the first
 	Heads     map[string]Target
 	Emergency *Target
-	Scopes    []string // that have a role, whether they were asked for or not
-	Assigners []Key    // who may sign assignments
+	Scopes    []string  // that have a role, whether they were asked for or not
+	Assigners []Key     // who may sign assignments
+	Until     time.Time // to which the ministry's own signature reaches: no online key may speak of a time beyond
 }
 
 // Begin makes the state of a machine that trusts a root and has seen nothing yet.
@@ -239,11 +240,17 @@ func (r *refresh) role(name, by string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if _, err := r.tm.UpdateDelegatedTargets(raw, name, by); err != nil {
+		if meta.VerifyLengthHashes(raw) == nil { // these are the bytes that the snapshot means
+			return fmt.Errorf("%w: %w", errOwn, refused(name, err))
+		}
 		return refused(name, err)
 	}
 	r.new.Roles[name] = raw
 	return nil
 }
+
+// errOwn marks a role that is wrong or late in itself, and not on its way.
+var errOwn = errors.New("the role's own fault")
 
 // edition gathers what the roles name.
 func (r *refresh) edition(wanted []string) (*Edition, error) {
@@ -251,6 +258,7 @@ func (r *refresh) edition(wanted []string) (*Edition, error) {
 	e := &Edition{Number: r.tm.Snapshot.Signed.Version, Root: r.tm.Root.Signed.Version, Heads: map[string]Target{}}
 	e.IssuedAt, _ = time.Parse(time.RFC3339, issued) // zero where it does not say
 	top := r.tm.Targets[Targets]
+	e.Until = top.Signed.Expires
 	if t, err := only(top.Signed.Targets, nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", Targets, err)
 	} else if t != nil {
@@ -289,23 +297,63 @@ func (r *refresh) delegated(e *Edition, d metadata.DelegatedRole, keys map[strin
 	if wanted != nil && d.Name != Emergency && !slices.Contains(wanted, d.Name) {
 		return nil
 	}
-	if err := r.role(d.Name, Targets); err != nil {
+	t, err := r.fresh(d)
+	_, offline := r.from.(nothing)
+	switch {
+	case errors.Is(err, errOwn):
+		t = r.before(d) // it must not hold up the others
+	case offline && errors.Is(err, fs.ErrNotExist): // it never was right
+		return nil
+	case err != nil:
 		return err
-	}
-	t, err := only(r.tm.Targets[d.Name].Signed.Targets, &d)
-	if err != nil {
-		return fmt.Errorf("%s: %w", d.Name, err)
 	}
 	switch {
 	case t == nil:
-	case scopeOf(t.Path) != d.Name:
-		return fmt.Errorf("%s: %w (it names %q)", d.Name, ErrRefused, t.Path)
 	case d.Name == Emergency:
 		e.Emergency = t
 	default:
 		e.Heads[d.Name] = *t
 	}
 	return nil
+}
+
+// fresh is what the role's newest version names.
+func (r *refresh) fresh(d metadata.DelegatedRole) (*Target, error) {
+	if err := r.role(d.Name, Targets); err != nil {
+		return nil, err
+	}
+	t, err := headOf(r.tm.Targets[d.Name], d)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errOwn, err)
+	}
+	return t, err
+}
+
+// before is what the version of a role names that was accepted before, as long as its
+// holders are still trusted. Expired or not, it was accepted.
+func (r *refresh) before(d metadata.DelegatedRole) *Target {
+	delete(r.new.Roles, d.Name)
+	kept, err := metadata.Targets().FromBytes(r.old.Roles[d.Name])
+	if err != nil || r.tm.Targets[Targets].VerifyDelegate(d.Name, kept) != nil {
+		return nil
+	}
+	t, err := headOf(kept, d)
+	if err != nil {
+		return nil
+	}
+	r.new.Roles[d.Name] = r.old.Roles[d.Name]
+	return t
+}
+
+func headOf(m *metadata.Metadata[metadata.TargetsType], d metadata.DelegatedRole) (*Target, error) {
+	t, err := only(m.Signed.Targets, &d)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Name, err)
+	}
+	if t != nil && scopeOf(t.Path) != d.Name {
+		return nil, fmt.Errorf("%s: %w (it names %q)", d.Name, ErrRefused, t.Path)
+	}
+	return t, nil
 }
 
 // only returns the one target of a role; nil where it names none.

@@ -203,6 +203,8 @@ func (k *Kiosk) adopt(ctx context.Context, id string, keep map[string]string) er
 
 // arrived looks again at what is here, after files came.
 func (k *Kiosk) arrived(ctx context.Context) {
+	k.content.Lock()
+	defer k.content.Unlock()
 	id := k.Playing()
 	if id == "" {
 		return

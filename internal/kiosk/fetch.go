@@ -383,6 +383,10 @@ func (f *fetcher) time(ctx context.Context, p local.Progress) {
 	if trust.Open(feed.WhatTime, *p.Time, ed.Assigners, &at) != nil || at.Nonce != nonce || p.Took > maxTook {
 		return
 	}
+	if !at.At.Before(ed.Until) {
+		k.problem("clock and hub", "the hub says a time beyond what the ministry has signed: it is not believed")
+		return
+	}
 	f.mu.Lock()
 	f.nonce = ""
 	f.mu.Unlock()

@@ -87,10 +87,15 @@ func (k *Kiosk) Take(ctx context.Context, dir string) (Taken, error) {
 	}
 	out.Edition = t.id()
 	if refused, err := k.state.Meta(ctx, metaRefused); err != nil || refused == out.Edition {
-		return out, errors.Join(err, t.remember(ctx), fmt.Errorf("%s: %w", out.Edition, ErrRolledBack))
+		return out, errors.Join(err, t.same(ctx), fmt.Errorf("%s: %w", out.Edition, ErrRolledBack))
 	}
 	if playing := k.Playing(); playing == out.Edition {
 		return out, t.same(ctx)
+	}
+	if raw, ok := t.keep[metaEmergency]; ok && k.Playing() != "" { // it waits for nothing
+		if err := k.adopt(ctx, k.Playing(), map[string]string{metaEmergency: raw}); err != nil {
+			return out, err
+		}
 	}
 	out.Dropped, err = t.write(ctx, out.Edition)
 	if err != nil {
@@ -179,7 +184,7 @@ func (t *taking) verify(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	if !t.ed.IssuedAt.IsZero() {
+	if !t.ed.IssuedAt.IsZero() && t.ed.IssuedAt.Before(t.ed.Until) {
 		k.clock.Raise(t.ed.IssuedAt)
 	}
 	raw, err := json.Marshal(t.state)
@@ -320,11 +325,14 @@ func (t *taking) rows(head trust.Target) (playlist.Rows, error) {
 	}
 	name := path.Join(path.Dir(head.Path), "snapshot.zst")
 	packed, err := t.from.Read(name, edition.MaxSnapshot)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return playlist.Rows{}, err
 	}
 	var rows []feed.Row
-	if err = edition.Unpack(packed, &rows); err == nil && (feed.Sum(rows).Catalogue() != h.Catalogue || len(rows) != h.Rows) {
+	if err == nil {
+		err = edition.Unpack(packed, &rows)
+	}
+	if err == nil && (feed.Sum(rows).Catalogue() != h.Catalogue || len(rows) != h.Rows) {
 		err = fmt.Errorf("%w (the rows are not those that the head fixes)", trust.ErrRefused)
 	}
 	if err != nil {

@@ -53,9 +53,11 @@ func LeapAhead(ctx context.Context, tx central.Tx) error {
 		if err != nil {
 			return err
 		}
-		if role := string(m.ID); role == trust.Snapshot || role == trust.Timestamp || role == trust.Emergency || role == trust.Targets {
-			l.At[m.ID] = max(l.At[m.ID], said.Version)
+		top := said.Version
+		if said.Head != nil {
+			top = max(top, said.Head.Number)
 		}
+		l.At[m.ID] = max(l.At[m.ID], top)
 	}
 	doc.Kind, doc.ID, doc.By, doc.At = central.Settings, leapSetting, Console, time.Now()
 	if err := doc.Encode(l); err != nil {
@@ -73,8 +75,5 @@ func nextNumber(ctx context.Context, r central.Reader, scope playlist.ID, last i
 	if err != nil {
 		return 0, err
 	}
-	if l.At[scope] == last { // 0 where the backup was older than its first edition
-		return last + leapBy, nil
-	}
-	return last + 1, nil
+	return max(last+1, l.At[scope]+leapBy), nil // 0 where the backup was older than its first edition
 }

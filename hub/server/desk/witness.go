@@ -264,6 +264,13 @@ func (d *Desk) behind(ctx context.Context, r central.Reader) (roles map[string][
 	// A new root may name other online keys; roles may have moved on.
 	_, err = state.Edition(nil)
 	if changed = snapshot == nil || err != nil; !changed {
+		said, err := trust.Read(snapshot)
+		if err != nil {
+			return nil, false, false, err
+		}
+		if said.Expires.Sub(d.Now()) < trust.SnapshotLife/2 {
+			return roles, true, true, nil
+		}
 		if changed, err = lacks(snapshot, roles); err != nil {
 			return nil, false, false, err
 		}
@@ -403,7 +410,72 @@ func (d *Desk) SignedHeads(ctx context.Context) (map[playlist.ID]int64, error) {
 
 // Prepare brings what waits for signatures up to date.
 func (d *Desk) Prepare(ctx context.Context) error {
-	return errors.Join(d.prepareMissing(ctx), d.prepareEmergency(ctx))
+	return errors.Join(d.prepareMissing(ctx), d.prepareEmergency(ctx), d.prepareOld(ctx))
+}
+
+// prepareOld lets roles wait for new signatures whose time will be over before long:
+// half of it for the duty officers, whose keys are at hand, else a third.
+func (d *Desk) prepareOld(ctx context.Context) error {
+	var late []string
+	err := d.Store.Read(ctx, func(r central.Reader) error {
+		docs, err := r.List(ctx, central.Query{Kind: central.Signed})
+		if err != nil {
+			return err
+		}
+		for _, doc := range docs {
+			m, err := central.Decode[metadataDoc](doc)
+			if err != nil {
+				return err
+			}
+			said, err := trust.Read(m.Raw)
+			if err != nil {
+				return err
+			}
+			left, _, err := load(ctx, r, central.Signing, string(doc.ID))
+			if err != nil {
+				return err
+			}
+			role, soon := string(doc.ID), trust.TargetsLife/3
+			if role == trust.Emergency {
+				soon = trust.EmergencyLife / 2
+			}
+			if role != trust.Snapshot && role != trust.Timestamp && left.Rev == 0 && said.Expires.Sub(d.Now()) < soon {
+				late = append(late, role)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(late) == 0 {
+		return err
+	}
+	_, err = do(ctx, d, worker, "prepare signatures anew", func(t *tx) (struct{}, error) {
+		t.about(central.Signing, "", t.tree.root)
+		for _, role := range late {
+			if err := t.again(role); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// again proposes what a role says already. The duty officers' document goes along.
+func (t *tx) again(role string) error {
+	_, m, err := load(t.ctx, t, central.Signed, role)
+	if err != nil {
+		return err
+	}
+	said, err := trust.Read(m.Raw)
+	if err != nil {
+		return err
+	}
+	if m.Head != nil && said.Head != nil {
+		_, err = t.propose(role, m.Head, said.Head.Number, nil)
+	} else {
+		_, err = t.propose(role, nil, 0, nil)
+	}
+	return err
 }
 
 // Changed is signalled when kiosks may have to be told of something.
