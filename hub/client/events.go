@@ -23,7 +23,7 @@ const (
 	firstPause = time.Second
 	maxPause   = 5 * time.Minute
 	stableTime = time.Minute
-	quietTime  = 150 * time.Second // without a ping: the line is dead
+	quietTime  = 6 * time.Minute // without a ping: the line is dead
 )
 
 // backoff spreads attempts.

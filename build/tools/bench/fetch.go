@@ -29,7 +29,7 @@ func benchFetch(ctx context.Context, l *lab) ([]result, error) {
 	defer b.stop()
 	kiosk := filepath.Join(l.work, "sync", "kiosk")
 	var out []result
-	for _, run := range []func(context.Context, *border, string) (result, error){fetchCatalogue, fetchRemux, fetchSlow, fetchKills, fetchIdle} {
+	for _, run := range []func(context.Context, *border, string) (result, error){fetchCatalogue, fetchRemux, fetchSlow, fetchKills} {
 		r, err := run(ctx, b, kiosk)
 		if err != nil {
 			return out, err
@@ -424,40 +424,4 @@ func (b *border) syncFor(ctx context.Context, kiosk string, wait time.Duration) 
 	}
 	<-done
 	return false, nil
-}
-
-// fetchIdle: what a kiosk costs that has nothing to do.
-func fetchIdle(ctx context.Context, b *border, kiosk string) (result, error) {
-	r := result{Name: "sync/idle", Figures: map[string]float64{}}
-	stop, err := slowLink(ctx, "1mbit")
-	if err != nil {
-		return r, err
-	}
-	defer stop()
-	start := onLink()
-	cmd, err := b.kioskAlone(ctx, kiosk, inNetns...)
-	if err != nil {
-		return r, err
-	}
-	defer end(cmd)
-	for n := 0; !b.status(ctx, kiosk).Sync.Stream; n++ {
-		if n > 300 {
-			return r, errors.New("the stream did not open")
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	time.Sleep(15 * time.Second)
-	settled := onLink()
-	hello := settled - start    // a stream, a look, a report: all that an hour brings, and more
-	time.Sleep(2 * time.Minute) // the connection that the hello used ends
-	settled = onLink()
-	const watch = 2 * time.Minute
-	select {
-	case <-ctx.Done():
-		return r, ctx.Err()
-	case <-time.After(watch):
-	}
-	pings := (onLink() - settled) * float64(24*time.Hour) / float64(watch)
-	r.Figures = map[string]float64{"pings_mb_per_day": pings / 1e6, "hello_kb": hello / 1000, "mb_per_day": (pings + 12*hello) / 1e6} // a report each two hours
-	return r, nil
 }

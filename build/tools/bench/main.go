@@ -49,6 +49,7 @@ var benchmarks = []benchmark{
 	{"sound/sync", false, benchSync},
 	{"hub", false, benchHub},
 	{"sync", false, benchFetch},
+	{"idle", false, benchIdle},
 	{"fleet", false, benchFleet},
 	{"soak/changes", true, soakChanges},
 	{"soak/hour", true, soakHour},

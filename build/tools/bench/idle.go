@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+)
+
+// benchIdle: what a kiosk costs in a day that has nothing to do, counted at the
+// network interface with all headers.
+func benchIdle(ctx context.Context, l *lab) ([]result, error) {
+	b, err := newBorder(ctx, l, "sync", 100)
+	if err != nil {
+		return nil, err
+	}
+	defer b.stop()
+	if err := b.serve(ctx); err != nil {
+		return nil, err
+	}
+	stop, err := slowLink(ctx, "1mbit")
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	kiosk := filepath.Join(l.work, "sync", "kiosk")
+	if err := b.enrol(ctx, kiosk, "https://"+hubAddress+":"+doorPort, inNetns...); err != nil {
+		return nil, err
+	}
+	for range 2 { // everything is here, and known, before it counts
+		cmd, err := b.kioskAlone(ctx, kiosk, inNetns...)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.settled(ctx, kiosk); err != nil {
+			return nil, err
+		}
+		end(cmd)
+	}
+	start := onLink()
+	cmd, err := b.kioskAlone(ctx, kiosk, inNetns...)
+	if err != nil {
+		return nil, err
+	}
+	defer end(cmd)
+	if err := b.settled(ctx, kiosk); err != nil {
+		return nil, err
+	}
+	hello := onLink() - start     // a stream, a look, a report: more than an hour brings
+	time.Sleep(110 * time.Second) // the connection that the hello used ends
+	quiet := onLink()
+	const watch = 5 * time.Minute // two pings
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(watch):
+	}
+	pings := (onLink() - quiet) * float64(24*time.Hour) / float64(watch)
+	return []result{{Name: "idle", Figures: map[string]float64{"pings_mb_per_day": pings / 1e6, "hello_kb": hello / 1000,
+		"mb_per_day": (pings + 12*hello) / 1e6}}}, nil // a report each two hours
+}
+
+// settled waits until a kiosk listens and has said all that it has to say.
+func (b *border) settled(ctx context.Context, kiosk string) error {
+	for n := 0; !b.status(ctx, kiosk).Sync.Stream; n++ {
+		if n > 300 {
+			return errors.New("the stream did not open")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	time.Sleep(15 * time.Second)
+	return ctx.Err()
+}
