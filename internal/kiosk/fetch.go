@@ -229,9 +229,11 @@ func (f *fetcher) want(ctx context.Context) (local.Want, error) {
 		w.Zone = k.catalogue().ZoneOf(playlist.ID(a.Place)).String()
 	}
 	k.mu.Unlock()
-	if w.Files, err = k.wanted(ctx); err != nil {
-		return w, err
+	text := ""
+	if w.Files, err = k.wanted(ctx); err != nil { // a damaged edition must not keep the next one away
+		text = err.Error()
 	}
+	k.problem("files that are wanted", text)
 	f.mu.Lock()
 	w.Urgent, f.urgent = f.urgent, false
 	f.mu.Unlock()
