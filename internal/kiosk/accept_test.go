@@ -1,15 +1,21 @@
 package kiosk
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cotmoc/hub/feed"
 	"cotmoc/hub/server/publish/publishtest"
 	"cotmoc/hub/trust"
+	"cotmoc/hub/trust/trusttest"
 	"cotmoc/playlist"
 )
 
@@ -64,6 +70,53 @@ func TestRollBack(t *testing.T) {
 	take(t, g, w.Dir)
 	if !slices.Equal(g.shows(), []string{"i-0 three"}) {
 		t.Errorf("%v", g.shows())
+	}
+}
+
+// A machine that is enrolled anew, while no kiosk runs, believes the new hub and
+// nothing that the old one said; what plays goes on until then.
+func TestAnotherHub(t *testing.T) {
+	dir := t.TempDir()
+	old := publishtest.New(t)
+	old.Show("p-a", "one", publishtest.Noise("a", 1000))
+	old.Emergency(9, nil, "v-0-two")
+	old.All()
+	enrol(t, dir, old, "at-the-old-hub")
+	g := newGate(t, nil, dir, publishtest.Now)
+	take(t, g, old.Dir)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fresh := publishtest.New(t)
+	fresh.Keys[trust.Root], fresh.Keys[trust.Targets] = []ed25519.PrivateKey{trusttest.Key("x"), trusttest.Key("y"), trusttest.Key("z")}, []ed25519.PrivateKey{trusttest.Key("v"), trusttest.Key("w")}
+	clear(fresh.Repo.Files)
+	fresh.Jump(0, 0)
+	fresh.Begin()
+	fresh.Show("p-a", "two", publishtest.Noise("b", 1000))
+	fresh.All()
+	enrol(t, dir, fresh, "at-the-new-hub")
+	g = newGate(t, nil, dir, publishtest.Now)
+	if !slices.Equal(g.shows(), []string{"i-0 one"}) {
+		t.Errorf("before the new hub's edition: %v", g.shows())
+	}
+	take(t, g, fresh.Dir)
+	if !slices.Equal(g.shows(), []string{"i-0 two"}) {
+		t.Errorf("%v", g.shows())
+	}
+}
+
+// enrol makes a machine one of a world's, as kiosk enrol does.
+func enrol(t *testing.T, dir string, w *publishtest.World, device string) {
+	t.Helper()
+	id := identityOf(t, dir)
+	id.Device, id.Root, id.Enrolled = device, w.Repo.Files["1.root.json"], time.Now()
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	var err error
+	if id.Certificate, err = x509.CreateCertificate(rand.Reader, c, c, id.Key.Public(), id.Key); err != nil {
+		t.Fatal(err)
+	}
+	if err := id.Save(dir); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -93,8 +93,12 @@ func (k *Kiosk) loadIdentity(ctx context.Context) {
 		k.problem("enrolment", err.Error())
 		return
 	}
+	if err := k.belong(ctx, id); err != nil {
+		k.problem("enrolment", err.Error())
+		return
+	}
 	k.mu.Lock()
-	k.identity = id
+	k.identity, k.assignment = id, nil
 	k.mu.Unlock()
 	k.problem("enrolment", "")
 	if raw, err := k.state.Meta(ctx, metaAssignment); err == nil && raw != "" {
@@ -115,11 +119,19 @@ func (k *Kiosk) loadIdentity(ctx context.Context) {
 	}
 }
 
-// Enrolled takes a fresh enrolment into account.
-func (k *Kiosk) Enrolled(ctx context.Context) error {
-	if err := k.state.Keep(ctx, map[string]string{metaTrust: "", metaAssignment: ""}); err != nil {
+// belong forgets what another enrolment had accepted: another hub has another root,
+// and numbers of its own. What plays goes on until the new hub's edition is here.
+func (k *Kiosk) belong(ctx context.Context, id *local.Identity) error {
+	now := id.Device + " " + id.Enrolled.UTC().Format(time.RFC3339Nano)
+	kept, err := k.state.Meta(ctx, metaEnrolment)
+	if err != nil || kept == now {
 		return err
 	}
+	return k.state.Keep(ctx, map[string]string{metaEnrolment: now, metaTrust: "", metaAssignment: "", metaEmergency: "", metaAccepted: "", metaRefused: ""})
+}
+
+// Enrolled takes a fresh enrolment into account.
+func (k *Kiosk) Enrolled(ctx context.Context) error {
 	k.loadIdentity(ctx)
 	if !k.enrolled() {
 		return local.ErrNotEnrolled

@@ -32,6 +32,7 @@ const (
 	metaEmergency  = "emergency"  // feed.Emergency
 	metaAssignment = "assignment" // feed.Assignment
 	metaAccepted   = "accepted"   // number of the snapshot
+	metaEnrolment  = "enrolment"  // to which all that belongs
 	metaRefused    = "refused"    // edition that was rolled back
 	metaProbation  = "probation"
 )

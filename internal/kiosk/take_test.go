@@ -40,7 +40,9 @@ func newGate(t testing.TB, w *publishtest.World, dir string, now time.Time) *gat
 	}
 	g.Kiosk = k
 	t.Cleanup(func() { _ = k.Close() }) // a second time is no harm
-	k.identity = &local.Identity{Device: "me", Root: w.Repo.Files["1.root.json"]}
+	if w != nil {
+		k.identity = &local.Identity{Device: "me", Root: w.Repo.Files["1.root.json"]}
+	}
 	return g
 }
 

@@ -56,10 +56,16 @@ func New(t testing.TB, now time.Time, provinces ...string) *Repo {
 	for _, p := range provinces {
 		r.Keys[p] = keys(p, 2)
 	}
+	r.Begin()
+	return r
+}
+
+// Begin signs the first root, the ministry's metadata, and a snapshot of that.
+func (r *Repo) Begin() {
+	r.roots = 0
 	r.Rotate()
 	r.Role(trust.Targets, nil)
 	r.Publish()
-	return r
 }
 
 // Holders are the holders of a role.
