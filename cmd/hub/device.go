@@ -17,6 +17,10 @@ func device(ctx context.Context, c *call) (int, error) {
 	place := set.String("place", "", "place of the machine")
 	displays := set.String("displays", "", "ids of its displays, with commas; without it all of the place")
 	why := set.String("why", "", "reason, for those who come after")
+	var keep desk.Upkeep
+	set.IntVar(&keep.Kbit, "kbit", 0, "for set: most kilobits a second for files; 0: no limit")
+	set.StringVar(&keep.Hours, "hours", "", "for set: local hours for what is not urgent, as 22:00-05:00; empty: any")
+	set.IntVar(&keep.QuotaMB, "quota-mb", 0, "for set: most megabytes of media; 0: no limit")
 	as := set.String("as", "", "account that does it; without it the console")
 	asJSON := set.Bool("json", false, "print JSON")
 	rest, code, err := parse(set, c.args)
@@ -49,6 +53,9 @@ func device(ctx context.Context, c *call) (int, error) {
 		return failed(showPairing(ctx, c, by, arg))
 	case word == "confirm" && len(rest) == 2:
 		return failed(confirm(ctx, c, by, arg, playlist.ID(*place), ids))
+	case word == "set" && len(rest) == 2:
+		_, err := c.hub.Desk.Keep(ctx, by, playlist.ID(arg), keep)
+		return failed(err)
 	case (word == "hold" || word == "release" || word == "revoke") && len(rest) == 2:
 		to := map[string]desk.DeviceState{"hold": desk.DeviceHeld, "release": desk.DeviceActive, "revoke": desk.DeviceRevoked}[word]
 		_, err := c.hub.Desk.SetDevice(ctx, by, playlist.ID(arg), to, *why)
@@ -58,7 +65,7 @@ func device(ctx context.Context, c *call) (int, error) {
 		}
 		return failed(err)
 	}
-	return 2, errors.New("give: device list, waiting, invite --place ID, show CODE, confirm CODE --place ID, hold ID, release ID, or revoke ID")
+	return 2, errors.New("give: device list, waiting, invite --place ID, show CODE, confirm CODE --place ID, set ID --kbit N --hours HH:MM-HH:MM --quota-mb N, hold ID, release ID, or revoke ID")
 }
 
 func listDevices(ctx context.Context, c *call, asJSON bool) error {

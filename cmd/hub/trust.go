@@ -452,7 +452,7 @@ func trustStart(ctx context.Context, c *call) error {
 }
 
 func trustStatus(ctx context.Context, c *call) error {
-	root, err := c.hub.Desk.Root1(ctx)
+	root, err := c.hub.Desk.TrustRoot(ctx)
 	if errors.Is(err, desk.ErrNoTrust) {
 		fmt.Fprintln(c.out, err)
 	} else if err != nil {

@@ -174,7 +174,7 @@ func (c *Client) scope(ctx context.Context, scope string, target trust.Target) e
 	if err != nil {
 		return err
 	}
-	base, number := c.base1(scope)
+	base, number := c.held(scope)
 	rows, err := c.rows(ctx, dir, head, base, number)
 	if err != nil {
 		return err
@@ -209,9 +209,9 @@ func (c *Client) rows(ctx context.Context, dir string, head feed.Head, base []fe
 	return nil, errors.Join(append(errs, fmt.Errorf("the hub has nothing from which the rows of edition %d come out", head.Number))...)
 }
 
-// base1 returns the rows of a scope that are here, of the newest edition that can be
+// held returns the rows of a scope that are here, of the newest edition that can be
 // read.
-func (c *Client) base1(scope string) ([]feed.Row, int64) {
+func (c *Client) held(scope string) ([]feed.Row, int64) {
 	entries, err := os.ReadDir(c.public(scope))
 	if err != nil {
 		return nil, 0

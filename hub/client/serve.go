@@ -46,6 +46,7 @@ type Fetch struct {
 	notBefore map[string]time.Time // of files that the hub does not have as they are named
 	told      feed.Report          // last delivered
 	toldAt    time.Time
+	owed      bool // a report is to be made, news or not
 }
 
 // NewFetch makes a fetch.
@@ -195,6 +196,12 @@ func (f *Fetch) heard(ctx context.Context, e feed.Event) {
 		return
 	}
 	w, ok := f.current()
+	if ok && w.Report != nil && (e.Kind == "assignment" || e.Assignment > w.Report.Assignment) { // the answer to a report brings it
+		f.mu.Lock()
+		f.owed = true
+		f.mu.Unlock()
+		poke(f.speak)
+	}
 	if ok && e.Timestamp > 0 {
 		if s, err := trust.Read(w.Trust.Timestamp); err == nil && s.Version >= e.Timestamp {
 			return // known already
@@ -393,7 +400,10 @@ func (f *Fetch) deliver(ctx context.Context) {
 const fewPlays = 100
 
 func (f *Fetch) deliverOnce(ctx context.Context, w local.Want) error {
-	due := w.Report != nil && (f.news(*w.Report) || time.Since(f.toldAt) > reportTime)
+	f.mu.Lock()
+	owed := f.owed
+	f.mu.Unlock()
+	due := w.Report != nil && (owed || f.news(*w.Report) || time.Since(f.toldAt) > reportTime)
 	if due {
 		began := time.Now()
 		var out feed.Reported
@@ -401,6 +411,9 @@ func (f *Fetch) deliverOnce(ctx context.Context, w local.Want) error {
 			return err
 		}
 		f.told, f.toldAt = *w.Report, time.Now()
+		f.mu.Lock()
+		f.owed = false
+		f.mu.Unlock()
 		f.progress(local.Progress{Time: &out.Time, Took: time.Since(began), Assignment: out.Assignment})
 	}
 	if w.Plays == nil || !due && len(w.Plays.Plays) < fewPlays {

@@ -52,7 +52,6 @@ type Assignment struct {
 // Event is one line of the stream by which a hub tells devices to look.
 type Event struct {
 	Kind       string `json:"kind"` // hello, edition, assignment, held
-	Edition    int64  `json:"edition,omitempty"`
 	Timestamp  int64  `json:"timestamp,omitempty"`
 	Assignment int64  `json:"assignment,omitempty"`
 

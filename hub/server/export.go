@@ -37,7 +37,7 @@ func (h *Hub) Export(ctx context.Context, place playlist.ID, to string, progress
 	if err := out.begin(); err != nil {
 		return 0, 0, err
 	}
-	root, err := h.Desk.Root1(ctx)
+	root, err := h.Desk.TrustRoot(ctx)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -98,7 +98,7 @@ func (f *fleetHub) root() playlist.ID {
 }
 
 func (f *fleetHub) fingerprint() string {
-	raw, err := f.Desk.Root1(f.t.Context())
+	raw, err := f.Desk.TrustRoot(f.t.Context())
 	f.must(err)
 	return trust.Fingerprint(raw)
 }

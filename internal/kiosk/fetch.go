@@ -8,17 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
-	"cotmoc/device"
 	"cotmoc/hub/feed"
 	"cotmoc/hub/local"
 	"cotmoc/hub/trust"
 	"cotmoc/internal/supervise"
 	"cotmoc/player/link"
-	"cotmoc/player/proof"
 	"cotmoc/playlist"
 )
 
@@ -101,6 +98,7 @@ func (k *Kiosk) loadIdentity(ctx context.Context) {
 	k.identity, k.assignment = id, nil
 	k.mu.Unlock()
 	k.problem("enrolment", "")
+	defer k.limit()
 	if raw, err := k.state.Meta(ctx, metaAssignment); err == nil && raw != "" {
 		var a feed.Assignment
 		if json.Unmarshal([]byte(raw), &a) == nil && a.Device == id.Device {
@@ -117,6 +115,18 @@ func (k *Kiosk) loadIdentity(ctx context.Context) {
 		k.assignment = &a
 		k.mu.Unlock()
 	}
+}
+
+// limit keeps the media within what the command line and the hub allow, whichever
+// is less.
+func (k *Kiosk) limit() {
+	quota := k.cfg.Quota
+	k.mu.Lock()
+	if a := k.assignment; a != nil && a.QuotaMB > 0 && (quota == 0 || int64(a.QuotaMB)<<20 < quota) {
+		quota = int64(a.QuotaMB) << 20
+	}
+	k.mu.Unlock()
+	k.media.Limit(quota)
 }
 
 // belong forgets what another enrolment had accepted: another hub has another root,
@@ -249,9 +259,11 @@ func (f *fetcher) want(ctx context.Context) (local.Want, error) {
 	f.mu.Lock()
 	w.Urgent, f.urgent = f.urgent, false
 	f.mu.Unlock()
-	if w.Plays, err = f.batch(ctx); err != nil {
-		return w, err
+	text = ""
+	if w.Plays, err = f.batch(ctx); err != nil { // nor a log that cannot be read
+		text = err.Error()
 	}
+	k.problem("proof of play", text)
 	w.Report = f.report(ctx)
 	return w, nil
 }
@@ -361,6 +373,7 @@ func (f *fetcher) assigned(ctx context.Context, e feed.Envelope) {
 		k.mu.Lock()
 		k.assignment = &a
 		k.mu.Unlock()
+		k.limit()
 		k.Nudge()
 		f.mu.Lock()
 		f.urgent = true
@@ -414,89 +427,4 @@ func (f *fetcher) time(ctx context.Context, p local.Progress) {
 	}
 	k.problem("clock and hub", text)
 	k.Nudge()
-}
-
-// Positions of the outbox.
-const metaDelivered = "delivered"
-
-// maxBatch is how many rows of proof travel at once.
-const maxBatch = 500
-
-// batch is the next piece of proof of play that the hub lacks; nil for none.
-func (f *fetcher) batch(ctx context.Context) (*feed.Batch, error) {
-	k := f.k
-	epoch, err1 := k.state.Meta(ctx, "epoch")
-	kept, err2 := k.state.Meta(ctx, metaDelivered)
-	first, err3 := k.state.FirstPlay(ctx)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, err
-	}
-	delivered, _ := strconv.ParseInt(kept, 10, 64) // 0: nothing was
-	plays, err := k.state.Plays(ctx, delivered, maxBatch)
-	if err != nil || len(plays) == 0 {
-		return nil, err
-	}
-	k.mu.Lock()
-	id := k.identity
-	k.mu.Unlock()
-	if id == nil {
-		return nil, nil
-	}
-	b := &feed.Batch{Device: id.Device, Epoch: epoch, From: delivered}
-	if first > delivered+1 {
-		b.Gone = first - 1
-	}
-	for _, p := range plays {
-		raw, err := json.Marshal(p)
-		if err != nil {
-			return nil, fmt.Errorf("proof of play: %w", err)
-		}
-		b.Plays = append(b.Plays, feed.Play{Seq: p.Seq, Row: raw})
-	}
-	return b, nil
-}
-
-// receipt notes up to where the hub has everything. It may go back: a hub that was
-// restored asks again for what it lost.
-func (f *fetcher) receipt(ctx context.Context, r feed.Receipt) {
-	epoch, err := f.k.state.Meta(ctx, "epoch")
-	if err != nil || epoch != r.Epoch {
-		return
-	}
-	text := ""
-	if err := f.k.state.SetMeta(ctx, metaDelivered, strconv.FormatInt(r.Seq, 10)); err != nil {
-		text = err.Error()
-	}
-	f.k.problem("outbox", text)
-	f.wantChanged()
-}
-
-// report is what the hub is told, when it is due.
-func (f *fetcher) report(ctx context.Context) *feed.Report {
-	k := f.k
-	status, edition := k.brief(), k.Playing()
-	raw, err := json.Marshal(status)
-	if err != nil {
-		return nil
-	}
-	k.mu.Lock()
-	id, a := k.identity, k.assignment
-	k.mu.Unlock()
-	if id == nil {
-		return nil
-	}
-	number, _ := k.state.Meta(ctx, metaAccepted)
-	r := &feed.Report{Device: id.Device, Boot: proof.BootID(), At: k.clock.Now(), Uptime: device.Uptime(), Edition: edition, Status: raw, Emergency: k.emergency(ctx).Number}
-	r.Number, _ = strconv.ParseInt(number, 10, 64) // 0: nothing was accepted yet
-	if a != nil {
-		r.Assignment = a.Number
-	}
-	f.mu.Lock()
-	if f.nonce == "" { // asked until it is answered
-		f.nonce = newNonce()
-	}
-	r.Nonce = f.nonce
-	f.asked = edition
-	f.mu.Unlock()
-	return r
 }

@@ -61,6 +61,7 @@ type Kiosk struct {
 	mu          sync.Mutex
 	edition     *store.Edition
 	playing     playlist.Rows // what the composer's catalogue was made of
+	ahead       *ahead
 	identity    *local.Identity
 	assignment  *feed.Assignment
 	fetch       *fetcher

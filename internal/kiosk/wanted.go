@@ -28,29 +28,59 @@ const horizon = 24 * time.Hour
 // maxBoundaries bounds how many boundaries of a layer are looked at.
 const maxBoundaries = 500
 
-// wanted lists the files that are not here, the most urgent first, as far as there
-// is room for them. While the clock is not trusted nothing is let go for them.
-func (k *Kiosk) wanted(ctx context.Context) ([]local.File, error) {
+// ahead is what an edition names, as it will play once every file is here.
+type ahead struct {
+	id    string
+	media []playlist.Media
+	held  []playlist.Media    // of the edition before, shown until those are here
+	next  *playlist.Catalogue // without what is held: that is what must come
+}
+
+// lookAhead reads it once for each edition; nil without one.
+func (k *Kiosk) lookAhead(ctx context.Context) (*ahead, error) {
 	id := k.Playing()
 	if id == "" {
 		return nil, nil
+	}
+	k.mu.Lock()
+	kept := k.ahead
+	k.mu.Unlock()
+	if kept != nil && kept.id == id {
+		return kept, nil
 	}
 	e, err := store.OpenEdition(ctx, k.cfg.Dir, id)
 	if err != nil {
 		return nil, err
 	}
-	media, err1 := e.Media(ctx)
-	next, err2 := e.Programmed(ctx) // without what is held: that is what must come
-	if err := cmp.Or(err1, err2, e.Close()); err != nil {
+	a := &ahead{id: id}
+	var err1, err2, err3 error
+	a.media, err1 = e.Media(ctx)
+	held, err2 := e.Held(ctx)
+	a.held = held.Media
+	a.next, err3 = e.Programmed(ctx)
+	if err := cmp.Or(err1, err2, err3, e.Close()); err != nil {
 		return nil, err
 	}
-	missing := slices.DeleteFunc(media, func(m playlist.Media) bool { return k.media.Has(m.SHA256) })
+	k.mu.Lock()
+	k.ahead = a
+	k.mu.Unlock()
+	return a, nil
+}
+
+// wanted lists the files that are not here, the most urgent first, as far as there
+// is room for them. While the clock is not trusted nothing is let go for them.
+func (k *Kiosk) wanted(ctx context.Context) ([]local.File, error) {
+	a, err := k.lookAhead(ctx)
+	if a == nil || err != nil {
+		return nil, err
+	}
+	missing := slices.DeleteFunc(slices.Clone(a.media), func(m playlist.Media) bool { return k.media.Has(m.SHA256) })
 	if len(missing) == 0 {
 		k.problem("files in time", "")
 		k.problem("room for files", "")
 		return nil, nil
 	}
-	need := k.needs(next)
+	need := k.needs(a.next)
 	var out []local.File
 	for _, m := range missing {
 		f := need[m.SHA256]
@@ -118,18 +148,12 @@ func (k *Kiosk) makeRoomFor(ctx context.Context, fresh []playlist.Media) error {
 	if err := k.MakeRoom(ctx, fresh); err == nil {
 		return nil
 	}
-	id := k.Playing()
-	e, err := store.OpenEdition(ctx, k.cfg.Dir, id)
-	if err != nil {
-		return err
-	}
-	next, err1 := e.Programmed(ctx)
-	held, err2 := e.Held(ctx)
-	if err := cmp.Or(err1, err2, e.Close()); err != nil {
+	a, err := k.lookAhead(ctx)
+	if a == nil || err != nil {
 		return err
 	}
 	keep := map[playlist.Hash]bool{}
-	for h := range k.needs(next) {
+	for h := range k.needs(a.next) {
 		keep[h] = true
 	}
 	k.mu.Lock()
@@ -137,7 +161,7 @@ func (k *Kiosk) makeRoomFor(ctx context.Context, fresh []playlist.Media) error {
 		keep[h] = true
 	}
 	k.mu.Unlock()
-	for _, m := range append(held.Media, fresh...) {
+	for _, m := range slices.Concat(a.held, fresh) {
 		keep[m.SHA256] = true
 	}
 	_, err = k.media.Collect(keep, bytesOf(fresh))

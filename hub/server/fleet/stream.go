@@ -62,7 +62,7 @@ func (f *Fleet) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	hello := *f.stream.last.Load()
-	hello.Kind = "hello"
+	hello.Kind, hello.Assignment = "hello", dev.Number
 	c, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		refuse(w, http.StatusInternalServerError, "no stream")
@@ -159,6 +159,12 @@ func (f *Fleet) Tell(device string, e feed.Event) {
 	if c != nil && !c.write(line(e)) {
 		f.stream.drop(device, c)
 	}
+}
+
+// Changed tells a device that staff changed what it holds.
+func (f *Fleet) Changed(device string) {
+	f.Forget()
+	f.Tell(device, feed.Event{Kind: "assignment"})
 }
 
 // Cut ends a device's stream.

@@ -2,7 +2,9 @@ package pages
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"cotmoc/hub/server/desk"
@@ -19,6 +21,24 @@ type kioskRow struct {
 	Shows     string
 	Problems  []string
 	Plays     int64
+	Kbit      int
+	Hours     string
+	Quota     int
+}
+
+// Limits says in short what a machine is held to.
+func (r kioskRow) Limits() string {
+	var out []string
+	if r.Kbit > 0 {
+		out = append(out, fmt.Sprintf("%d kbit/s", r.Kbit))
+	}
+	if r.Hours != "" {
+		out = append(out, r.Hours)
+	}
+	if r.Quota > 0 {
+		out = append(out, fmt.Sprintf("%d MB", r.Quota))
+	}
+	return strings.Join(out, " · ")
 }
 
 type kiosksData struct {
@@ -39,6 +59,7 @@ func (p *pages) kiosks(w http.ResponseWriter, r *http.Request, v *view) error {
 	data := kiosksData{}
 	for _, l := range lines {
 		row := kioskRow{Device: l.Device.ID, Place: l.Device.Place, State: string(l.Device.State), Connected: !l.Since.IsZero(), Edition: l.Said.Number, Plays: l.Plays}
+		row.Kbit, row.Hours, row.Quota = l.Device.Kbit, l.Device.Hours, l.Device.QuotaMB
 		if !l.Said.Received.IsZero() {
 			row.Last = v.Time(l.Said.Received)
 		}
@@ -81,5 +102,21 @@ func (p *pages) confirm(w http.ResponseWriter, r *http.Request, v *view) error {
 	}
 	p.Fleet.Forget()
 	http.Redirect(w, r, "/kiosks?done=enrolled", http.StatusSeeOther)
+	return nil
+}
+
+// upkeep sets a machine's line and disk.
+func (p *pages) upkeep(w http.ResponseWriter, r *http.Request, v *view) error {
+	id := playlist.ID(r.PostFormValue("device"))
+	kbit, err1 := strconv.Atoi(r.PostFormValue("kbit"))
+	quota, err2 := strconv.Atoi(r.PostFormValue("quota"))
+	if err1 != nil || err2 != nil {
+		return &playlist.Error{Code: playlist.CodeInvalid, Where: "device", Detail: "kbit and quota are whole numbers"}
+	}
+	if _, err := p.Desk.Keep(r.Context(), v.by, id, desk.Upkeep{Kbit: kbit, Hours: strings.TrimSpace(r.PostFormValue("hours")), QuotaMB: quota}); err != nil {
+		return err
+	}
+	p.Fleet.Changed(string(id))
+	http.Redirect(w, r, "/kiosks?done=kept", http.StatusSeeOther)
 	return nil
 }

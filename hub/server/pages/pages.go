@@ -70,6 +70,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /displays", p.staff(p.displays))
 	mux.HandleFunc("GET /kiosks", p.staff(p.kiosks))
 	mux.HandleFunc("POST /kiosks/confirm", p.staff(p.confirm))
+	mux.HandleFunc("POST /kiosks/set", p.staff(p.upkeep))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		v := p.view(w, r, desk.Caller{})
 		p.fail(w, v, http.StatusNotFound, api.Title("not-found", v.english), v.T("not-found"))
