@@ -74,6 +74,12 @@ func New(dir string, id *local.Identity) (*Client, error) {
 	return c, nil
 }
 
+// Through makes a client that asks over a transport of the caller's choice: tests put
+// a network in memory.
+func Through(dir string, over http.RoundTripper) *Client {
+	return &Client{Dir: dir, base: &url.URL{Scheme: "https", Host: "hub.test"}, http: &http.Client{Transport: over, CheckRedirect: noRedirect}}
+}
+
 // known checks that the other side has a certificate of the pinned authority for the
 // name that was asked for. Its validity in time is not looked at.
 func known(s tls.ConnectionState, pool *x509.CertPool) error {

@@ -3,19 +3,14 @@ package client
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"cotmoc/hub/client/clienttest"
 	"cotmoc/hub/edition"
 	"cotmoc/hub/feed"
 	"cotmoc/hub/local"
@@ -23,63 +18,21 @@ import (
 	"cotmoc/hub/trust"
 )
 
-// line is a network in memory: a web server that serves a published folder, and
-// whatever stands in between.
-type line struct {
-	mu     sync.Mutex
-	dir    string
-	served map[string]int64 // bytes of bodies, by path
-	asked  []string
-	fault  func(r *http.Request, answer *http.Response) (*http.Response, error)
-}
-
-// RoundTrip implements http.RoundTripper.
-func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.asked = append(l.asked, r.URL.Path)
-	rec := httptest.NewRecorder()
-	http.StripPrefix("/public", http.FileServer(http.Dir(l.dir))).ServeHTTP(rec, r)
-	answer := rec.Result()
-	if l.fault != nil {
-		var err error
-		if answer, err = l.fault(r, answer); err != nil {
-			return nil, err
-		}
-	}
-	answer.Body = &metered{answer.Body, func(n int) { l.mu.Lock(); l.served[r.URL.Path] += int64(n); l.mu.Unlock() }}
-	return answer, nil
-}
-
-type metered struct {
-	io.ReadCloser
-	count func(int)
-}
-
-func (m *metered) Read(b []byte) (int, error) {
-	n, err := m.ReadCloser.Read(b)
-	m.count(n)
-	return n, err
-}
-
 // site is a world, a line to it, and a machine.
 type site struct {
 	*publishtest.World
-	line *line
+	line *clienttest.Line
 	c    *Client
 	want local.Want
 }
 
 func newSite(t testing.TB) *site {
 	w := publishtest.New(t)
-	l := &line{dir: w.Dir, served: map[string]int64{}}
+	l := &clienttest.Line{Dir: w.Dir, Served: map[string]int64{}}
 	root, err := trust.Begin(w.Repo.Files["1.root.json"])
 	w.Must(err)
-	base, _ := url.Parse("https://hub.test")
-	c := &Client{Dir: t.TempDir(), base: base, http: &http.Client{Transport: l, CheckRedirect: noRedirect}}
+
+	c := Through(t.TempDir(), l)
 	return &site{World: w, line: l, c: c, want: local.Want{Trust: root, At: publishtest.Now}}
 }
 
@@ -120,16 +73,7 @@ func (s *site) look(ctx context.Context) (bool, error) {
 	return came, nil
 }
 
-func (s *site) forget() { s.line.asked, s.line.served = nil, map[string]int64{} }
-
-func (l *line) count(part string) (n int) {
-	for _, p := range l.asked {
-		if strings.Contains(p, part) {
-			n++
-		}
-	}
-	return n
-}
+func (s *site) forget() { s.line.Asked, s.line.Served = nil, map[string]int64{} }
 
 // always lets a transfer go on without a pause.
 func always(context.Context, int64) int64 { return maxSpan }
@@ -147,16 +91,16 @@ func TestLook(t *testing.T) {
 	s.Show("p-a", "two", publishtest.Noise("a", 100))
 	s.Edition("p-a")
 	s.Sign()
-	if came, err := s.look(t.Context()); err != nil || !came || s.line.count("delta-1") != 1 || s.line.count("snapshot.zst")+s.line.count("parts")+s.line.count("targets") != 0 {
-		t.Errorf("by delta: %v %v %v", came, err, s.line.asked)
+	if came, err := s.look(t.Context()); err != nil || !came || s.line.Count("delta-1") != 1 || s.line.Count("snapshot.zst")+s.line.Count("parts")+s.line.Count("targets") != 0 {
+		t.Errorf("by delta: %v %v %v", came, err, s.line.Asked)
 	}
 	s.forget()
 	s.want.Scopes = []string{"vn"}
 	s.Show("p-b", "one", publishtest.Noise("a", 100))
 	s.Edition("p-b")
 	s.Sign()
-	if _, err := s.c.Look(t.Context(), s.want); err != nil || s.line.count("/p-b/") != 0 {
-		t.Errorf("a scope that is not wanted was fetched: %v %v", s.line.asked, err)
+	if _, err := s.c.Look(t.Context(), s.want); err != nil || s.line.Count("/p-b/") != 0 {
+		t.Errorf("a scope that is not wanted was fetched: %v %v", s.line.Asked, err)
 	}
 }
 
@@ -181,101 +125,26 @@ func TestWaysToRows(t *testing.T) {
 		_ = os.Remove(filepath.Join(s.Dir, "p-a", "2", gone))
 	}
 	s.forget()
-	if _, err := s.look(t.Context()); err != nil || s.line.count("parts.zst") != 1 || s.line.count("snapshot.zst") != 0 {
-		t.Errorf("by buckets: %v %v", s.line.asked, err)
+	if _, err := s.look(t.Context()); err != nil || s.line.Count("parts.zst") != 1 || s.line.Count("snapshot.zst") != 0 {
+		t.Errorf("by buckets: %v %v", s.line.Asked, err)
 	}
 	whole, _ := os.Stat(filepath.Join(s.Dir, "p-a", "2", "parts.zst"))
-	if got := s.line.served["/public/p-a/2/parts.zst"]; got > whole.Size()/20 {
+	if got := s.line.Served["/public/p-a/2/parts.zst"]; got > whole.Size()/20 {
 		t.Errorf("%d of %d bytes of the parts were fetched for one row", got, whole.Size())
 	}
 	if err := os.RemoveAll(filepath.Join(s.c.Dir, local.PublicDir)); err != nil {
 		t.Fatal(err)
 	}
 	s.forget()
-	if _, err := s.look(t.Context()); err != nil || s.line.count("p-a/2/snapshot.zst") != 1 {
-		t.Errorf("by snapshot: %v %v", s.line.asked, err)
+	if _, err := s.look(t.Context()); err != nil || s.line.Count("p-a/2/snapshot.zst") != 1 {
+		t.Errorf("by snapshot: %v %v", s.line.Asked, err)
 	}
 }
-
-func body(r *http.Response, b []byte) *http.Response {
-	r.Body = io.NopCloser(bytes.NewReader(b))
-	r.ContentLength = int64(len(b))
-	return r
-}
-
-// lies are what stands in between.
-var lies = map[string]func(r *http.Request, a *http.Response) (*http.Response, error){
-	"a captive portal": func(_ *http.Request, a *http.Response) (*http.Response, error) {
-		a.StatusCode, a.Header = 200, http.Header{"Content-Type": {"text/html"}}
-		return body(a, []byte("<html>Xin đăng nhập</html>")), nil
-	},
-	"a portal that leads elsewhere": func(_ *http.Request, a *http.Response) (*http.Response, error) {
-		a.StatusCode, a.Header = 302, http.Header{"Location": {"http://portal.test/"}}
-		return body(a, nil), nil
-	},
-	"a shifted range": func(r *http.Request, a *http.Response) (*http.Response, error) {
-		if a.StatusCode == 206 {
-			raw, _ := io.ReadAll(a.Body)
-			var from, to, total int64
-			_, _ = fmt.Sscanf(a.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &total)
-			a.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from+1, to+1, total))
-			return body(a, raw), nil
-		}
-		return a, nil
-	},
-	"a range that lies": func(_ *http.Request, a *http.Response) (*http.Response, error) {
-		if a.StatusCode == 206 {
-			raw, _ := io.ReadAll(a.Body)
-			return body(a, append(raw[1:], 0)), nil
-		}
-		return a, nil
-	},
-	"an answer cut short": func(_ *http.Request, a *http.Response) (*http.Response, error) {
-		raw, _ := io.ReadAll(a.Body)
-		a.Body = io.NopCloser(io.MultiReader(bytes.NewReader(raw[:len(raw)/2]), broken{}))
-		return a, nil
-	},
-	"a flipped bit": func(_ *http.Request, a *http.Response) (*http.Response, error) {
-		raw, _ := io.ReadAll(a.Body)
-		if len(raw) > 0 {
-			raw[len(raw)/2] ^= 4
-		}
-		return body(a, raw), nil
-	},
-	"nothing": func(_ *http.Request, a *http.Response) (*http.Response, error) { return body(a, nil), nil },
-	"a dead line": func(*http.Request, *http.Response) (*http.Response, error) {
-		return nil, errors.New("connection reset")
-	},
-	"a busy hub": func(_ *http.Request, a *http.Response) (*http.Response, error) {
-		a.StatusCode = 503
-		a.Header.Set("Retry-After", "7")
-		return a, nil
-	},
-	"a broken hub": func(_ *http.Request, a *http.Response) (*http.Response, error) { a.StatusCode = 500; return a, nil },
-	"endless bytes": func(_ *http.Request, a *http.Response) (*http.Response, error) {
-		a.StatusCode = 200
-		a.ContentLength = -1
-		a.Body = io.NopCloser(endless{})
-		return a, nil
-	},
-	"another file": func(_ *http.Request, a *http.Response) (*http.Response, error) {
-		a.StatusCode = 200
-		return body(a, publishtest.Noise("other", 100_000)), nil
-	},
-}
-
-type broken struct{}
-
-func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
-type endless struct{}
-
-func (endless) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 // Whatever stands in between: nothing false is kept, and once it is gone everything
 // comes out right.
 func TestLies(t *testing.T) {
-	for name, lie := range lies {
+	for name, lie := range clienttest.Lies {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
 			raw := publishtest.Noise("film", 1<<20)
@@ -288,7 +157,7 @@ func TestLies(t *testing.T) {
 			s.Edition("p-a")
 			s.Sign()
 			file := s.file("p-a", 0)
-			s.line.fault = lie
+			s.line.Fault = lie
 			if came, err := s.look(t.Context()); came && err != nil {
 				t.Errorf("kiosk would have been told: %v", err)
 			}
@@ -296,7 +165,7 @@ func TestLies(t *testing.T) {
 			if whole && !s.right(file) {
 				t.Errorf("the file counts as whole: %v", err)
 			}
-			s.line.fault = nil
+			s.line.Fault = nil
 			if _, err := s.look(t.Context()); err != nil {
 				t.Fatalf("afterwards: %v", err)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cotmoc/hub/client/clienttest"
 	"cotmoc/hub/local"
 	"cotmoc/hub/server/publish/publishtest"
 	"cotmoc/internal/step"
@@ -53,7 +54,7 @@ func TestBringCutAnywhere(t *testing.T) {
 	if !s.right(file) || cuts < 3 {
 		t.Errorf("after %d cuts the file is not right", cuts)
 	}
-	got := s.line.served["/public/"+filePath("files", file.SHA256)]
+	got := s.line.Served["/public/"+filePath("files", file.SHA256)]
 	if more := got - size; more > int64(cuts)*320<<10 {
 		t.Errorf("%d cuts cost %d bytes", cuts, more)
 	}
@@ -153,7 +154,7 @@ func TestReuse(t *testing.T) {
 	if whole, err := s.c.Bring(t.Context(), file, always); err != nil || !whole || !s.right(file) {
 		t.Fatalf("%v %v", whole, err)
 	}
-	if got := s.line.served["/public/"+filePath("files", file.SHA256)]; got > 1<<20 {
+	if got := s.line.Served["/public/"+filePath("files", file.SHA256)]; got > 1<<20 {
 		t.Errorf("%d bytes were fetched", got)
 	}
 	// A damaged neighbour does no harm.
@@ -174,7 +175,7 @@ func TestNoRoom(t *testing.T) {
 	if _, err := s.c.Bring(t.Context(), file, always); err == nil {
 		t.Error("there was room")
 	}
-	if s.line.served["/public/"+filePath("files", file.SHA256)] != 0 {
+	if s.line.Served["/public/"+filePath("files", file.SHA256)] != 0 {
 		t.Error("bytes were fetched for nothing")
 	}
 }
@@ -187,7 +188,7 @@ func TestConverges(t *testing.T) {
 	base.Show("p-a", "one", films...)
 	base.All()
 	names := []string{}
-	for name := range lies {
+	for name := range clienttest.Lies {
 		names = append(names, name)
 	}
 	slices.Sort(names)
@@ -200,13 +201,13 @@ func TestConverges(t *testing.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
 		r := rand.New(rand.NewPCG(seed, 1))
 		s := *base
-		l := &line{dir: base.Dir, served: map[string]int64{}}
-		s.c = &Client{Dir: dir, base: base.c.base, http: &http.Client{Transport: l, CheckRedirect: noRedirect}}
+		l := &clienttest.Line{Dir: base.Dir, Served: map[string]int64{}}
+		s.c = Through(dir, l)
 		s.line = l
 		bad := rapid.IntRange(0, 90).Draw(rt, "percent of answers")
-		l.fault = func(req *http.Request, a *http.Response) (*http.Response, error) {
+		l.Fault = func(req *http.Request, a *http.Response) (*http.Response, error) {
 			if r.IntN(100) < bad {
-				return lies[names[r.IntN(len(names))]](req, a)
+				return clienttest.Lies[names[r.IntN(len(names))]](req, a)
 			}
 			return a, nil
 		}
@@ -220,7 +221,7 @@ func TestConverges(t *testing.T) {
 				}
 			}
 		}
-		l.fault = nil
+		l.Fault = nil
 		verified, lied := int64(0), false
 		for range 2 {
 			if _, err := s.look(context.Background()); err != nil {
@@ -230,7 +231,7 @@ func TestConverges(t *testing.T) {
 		if s.snapshot() != 2 {
 			rt.Fatalf("at snapshot %d", s.snapshot())
 		}
-		l.served = map[string]int64{}
+		l.Served = map[string]int64{}
 		for _, f := range s.files("p-a") {
 			tr, err := s.c.begin(context.Background(), f)
 			if err != nil {
@@ -254,7 +255,7 @@ func TestConverges(t *testing.T) {
 		}
 		var fetched, all int64
 		for _, f := range s.files("p-a") {
-			fetched += l.served["/public/"+filePath("files", f.SHA256)]
+			fetched += l.Served["/public/"+filePath("files", f.SHA256)]
 			all += f.Bytes
 		}
 		if fetched+verified > all {

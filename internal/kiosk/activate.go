@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cotmoc/hub/feed"
+	"cotmoc/hub/local"
 	"cotmoc/playlist"
 	"cotmoc/playlist/store"
 )
@@ -49,6 +50,19 @@ func (k *Kiosk) openActive(ctx context.Context) {
 			}
 		}
 		return
+	}
+}
+
+// mendActive writes the edition that was accepted last anew, where its own file is
+// damaged: what fetch brought of it still lies here, and the hub has nothing newer to
+// tell that would bring it back.
+func (k *Kiosk) mendActive(ctx context.Context) {
+	active, err := k.state.Meta(ctx, "edition")
+	if err != nil || active == "" || active == k.Playing() {
+		return
+	}
+	if _, err := k.Take(ctx, filepath.Join(k.cfg.Dir, local.PublicDir)); err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, local.ErrNotEnrolled) {
+		k.problem("edition", k.problems["edition"]+"; it could not be written anew: "+err.Error())
 	}
 }
 

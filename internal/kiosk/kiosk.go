@@ -143,6 +143,7 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	k.loadIdentity(ctx)
 	k.openActive(ctx)
 	k.loadProbation(ctx)
+	k.mendActive(ctx)
 	return k, nil
 }
 
