@@ -187,19 +187,7 @@ func (zeroes) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 func TestCrashImages(t *testing.T) {
 	first, second, root := sticks(t)
 	image := filepath.Join(t.TempDir(), "disk.img")
-	if err := os.WriteFile(image, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(image, 48<<20); err != nil {
-		t.Fatal(err)
-	}
-	mkfs, err := exec.LookPath("mkfs.ext4")
-	if err != nil {
-		mkfs = "/sbin/mkfs.ext4"
-	}
-	if out, err := exec.Command(mkfs, "-q", "-F", image).CombinedOutput(); err != nil {
-		t.Skipf("no ext4 can be made here: %v %s", err, out)
-	}
+	makeDisk(t, image)
 	disk := mounted(t, "-o", "loop,commit=300", image)
 	data := filepath.Join(disk, "data")
 	if _, _, err := program(0, "import", "--data", data, "--root", root, first); err != nil {
@@ -212,9 +200,7 @@ func TestCrashImages(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), fmt.Sprintf("cut-%d.img", n))
-		if out, err := exec.Command("cp", "--sparse=always", image, path).CombinedOutput(); err != nil {
-			t.Fatalf("%v %s", err, out)
-		}
+		copyDisk(t, image, path)
 		copies = append(copies, path)
 		// Back to the first stick's state for the next cut.
 		if err := os.RemoveAll(data); err != nil {
