@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"cotmoc/device"
 	"cotmoc/hub/client"
@@ -34,6 +37,11 @@ func runFetch(ctx context.Context, c *cli, args []string) error {
 	if err != nil {
 		return err
 	}
+	alone, err := onlyFetch(ctx, *dir)
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
 	cl, err := client.New(*dir, id)
 	if err != nil {
 		return err
@@ -52,6 +60,7 @@ func runFetch(ctx context.Context, c *cli, args []string) error {
 	talk := link.Client{
 		Socket: *socket,
 		Greet: func(conn *link.Conn) error {
+			defer f.Greeted()
 			return conn.Send(link.Message{Kind: link.Hello, Role: "fetch", PID: os.Getpid()})
 		},
 		Receive: func(m link.Message) {
@@ -63,6 +72,23 @@ func runFetch(ctx context.Context, c *cli, args []string) error {
 	}
 	err = talk.Serve(ctx)
 	return errors.Join(ignoreEnd(err), <-done)
+}
+
+// onlyFetch waits until no other fetch works in the folder: one that an earlier kiosk
+// left behind ends when it finds nobody to talk to.
+func onlyFetch(ctx context.Context, dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "run", "fetch.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	for unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), f.Close())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return f, nil
 }
 
 func ignoreEnd(err error) error {

@@ -28,13 +28,28 @@ func TestMain(m *testing.M) {
 	if at, err := strconv.Atoi(os.Getenv("KIOSK_TEST_KILL")); err == nil {
 		n := 0
 		step.Hook(func(string) {
-			if n++; n == at {
+			if n++; n == at && meant() {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
 			}
 		})
 	}
 	main()
+}
+
+// meant says whether this process is the one to be killed, and it was not yet.
+func meant() bool {
+	if who := os.Getenv("KIOSK_TEST_WHO"); who != "" && os.Args[1] != who {
+		return false
+	}
+	if once := os.Getenv("KIOSK_TEST_ONCE"); once != "" {
+		f, err := os.OpenFile(once, os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return false
+		}
+		_ = f.Close()
+	}
+	return true
 }
 
 // program runs the program; kill is the step at which it is killed, 0 for none.

@@ -104,7 +104,14 @@ func (t *transfer) path(suffix string) string {
 // prepare takes the room for the file, so that a full disk shows before and not in
 // the middle, and reads the journal.
 func (t *transfer) prepare(size int64) error {
-	if info, err := t.part.Stat(); err != nil || info.Size() != size {
+	info, err := t.part.Stat()
+	if err == nil && info.Size() == 0 { // a new one: an older journal does not speak of it
+		err = t.journal.Truncate(0)
+	}
+	if err != nil {
+		return fmt.Errorf("files on their way: %w", err)
+	}
+	if info.Size() != size {
 		if err := unix.Fallocate(int(t.part.Fd()), 0, 0, max(size, 1)); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
 			return fmt.Errorf("room for a file of %d MB: %w", size>>20, err)
 		}

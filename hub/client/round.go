@@ -115,9 +115,20 @@ func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 	return true, errors.Join(c.prune(ed), c.sweep(w, state))
 }
 
-// whole says whether all that an edition names is here.
+// whole says whether all that an edition names is here. Rows are only looked for:
+// kiosk reads them, and removes what is damaged.
 func (c *Client) whole(ed *trust.Edition) bool {
+	here := func(t trust.Target) bool {
+		raw, err := os.ReadFile(c.public(t.Path))
+		return err == nil && is(raw, t.Ref)
+	}
+	if ed.Emergency != nil && !here(*ed.Emergency) {
+		return false
+	}
 	for _, head := range ed.Heads {
+		if !here(head) {
+			return false
+		}
 		if _, err := os.Stat(c.public(path.Join(path.Dir(head.Path), "snapshot.zst"))); err != nil {
 			return false
 		}

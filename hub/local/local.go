@@ -118,15 +118,6 @@ func (id *Identity) Save(dir string) error {
 	return atomicfile.Write(filepath.Join(dir, deviceDir, deviceFile), raw, 0o600)
 }
 
-// Leave forgets the hub, but not the key.
-func Leave(dir string) error {
-	err := os.Remove(filepath.Join(dir, deviceDir, deviceFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("enrolment: %w", err)
-	}
-	return nil
-}
-
 // Class says how urgent a file is. A lower one comes first.
 type Class int
 
@@ -144,21 +135,23 @@ type File struct {
 	Bytes  int64         `json:"bytes"`
 	Class  Class         `json:"class"`
 	Due    time.Time     `json:"due,omitzero"`
+	Try    int64         `json:"try,omitempty"` // names this arrival; see Want.Settled
 }
 
 // Want is what kiosk tells fetch: all of it, each time something changes.
 type Want struct {
-	Trust  trust.State  `json:"trust"`
-	At     time.Time    `json:"at"` // an instant for which metadata is checked, and certificates
-	Clock  bool         `json:"clock"`
-	Scopes []string     `json:"scopes,omitempty"`
-	Kbit   int          `json:"kbit,omitempty"`
-	Hours  string       `json:"hours,omitempty"` // in which files of the classes Later and Library may come
-	Zone   string       `json:"zone,omitempty"`
-	Files  []File       `json:"files,omitempty"`
-	Urgent bool         `json:"urgent,omitempty"` // look now
-	Report *feed.Report `json:"report,omitempty"` // to be delivered
-	Plays  *feed.Batch  `json:"plays,omitempty"`  // to be delivered
+	Trust   trust.State  `json:"trust"`
+	At      time.Time    `json:"at"` // an instant for which metadata is checked, and certificates
+	Clock   bool         `json:"clock"`
+	Scopes  []string     `json:"scopes,omitempty"`
+	Kbit    int          `json:"kbit,omitempty"`
+	Hours   string       `json:"hours,omitempty"` // in which files of the classes Later and Library may come
+	Zone    string       `json:"zone,omitempty"`
+	Files   []File       `json:"files,omitempty"`
+	Settled int64        `json:"settled,omitempty"` // the Try of the file that kiosk has dealt with last: taken, or found wrong
+	Urgent  bool         `json:"urgent,omitempty"`  // look now
+	Report  *feed.Report `json:"report,omitempty"`  // to be delivered
+	Plays   *feed.Batch  `json:"plays,omitempty"`   // to be delivered
 }
 
 // Progress is what fetch tells kiosk.

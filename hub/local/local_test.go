@@ -70,12 +70,6 @@ func TestIdentity(t *testing.T) {
 	if _, err := Key(dir); err == nil {
 		t.Error("a damaged key was replaced")
 	}
-	if err := Leave(dir); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Load(dir); !errors.Is(err, ErrNotEnrolled) {
-		t.Errorf("after leaving: %v", err)
-	}
 }
 
 // A stick may hold anything; nothing outside of it is read.

@@ -36,6 +36,7 @@ type fetcher struct {
 	nonce   string
 	changed chan struct{}
 	urgent  bool
+	settled int64 // local.File.Try of the file that was dealt with last
 }
 
 func newFetcher(k *Kiosk) *fetcher {
@@ -258,6 +259,7 @@ func (f *fetcher) want(ctx context.Context) (local.Want, error) {
 	k.problem("files that are wanted", text)
 	f.mu.Lock()
 	w.Urgent, f.urgent = f.urgent, false
+	w.Settled = f.settled
 	f.mu.Unlock()
 	text = ""
 	if w.Plays, err = f.batch(ctx); err != nil { // nor a log that cannot be read
@@ -324,19 +326,19 @@ func (f *fetcher) health(p local.Progress) {
 func (f *fetcher) file(ctx context.Context, file local.File) {
 	k := f.k
 	path := filepath.Join(k.cfg.Dir, local.PartDir, string(file.SHA256)+".part")
-	err := k.media.Adopt(playlist.Media{SHA256: file.SHA256, Bytes: file.Bytes}, path)
 	text := ""
-	if err != nil {
+	err := k.media.Adopt(playlist.Media{SHA256: file.SHA256, Bytes: file.Bytes}, path)
+	if err != nil && !(errors.Is(err, os.ErrNotExist) && k.media.Has(file.SHA256)) { // it may be told twice
 		text = err.Error()
-		if rm := os.Remove(path); rm != nil && !errors.Is(rm, os.ErrNotExist) {
-			text += "; " + rm.Error()
-		}
 	}
 	journal := filepath.Join(k.cfg.Dir, local.PartDir, string(file.SHA256)+".journal")
 	if rm := os.Remove(journal); rm != nil && !errors.Is(rm, os.ErrNotExist) {
 		text += rm.Error()
 	}
 	k.problem("file that arrived", text)
+	f.mu.Lock()
+	f.settled = file.Try
+	f.mu.Unlock()
 	k.arrived(ctx)
 	f.wantChanged()
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -126,6 +127,7 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 		k.problems["state.db"] = "the disk takes no writes: positions and proof of play are kept in memory only (" + k.state.Volatile.Error() + ")"
 	}
 	k.media = media.Open(filepath.Join(cfg.Dir, "media"), cfg.Quota)
+	k.untake()
 	if err := k.media.Problem(); err != nil {
 		k.problems["media"] = err.Error()
 	}
@@ -145,6 +147,16 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	k.loadProbation(ctx)
 	k.mendActive(ctx)
 	return k, nil
+}
+
+// untake gives back what a power cut left half taken of the files that fetch brought.
+func (k *Kiosk) untake() {
+	paths, _ := filepath.Glob(filepath.Join(k.cfg.Dir, local.PartDir, "*"+media.Aside))
+	for _, path := range paths {
+		if err := os.Rename(path, strings.TrimSuffix(path, media.Aside)); err != nil {
+			k.problems["media"] = err.Error()
+		}
+	}
 }
 
 func readable(dir string) bool {

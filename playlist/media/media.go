@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cotmoc/internal/atomicfile"
+	"cotmoc/internal/step"
 	"cotmoc/playlist"
 )
 
@@ -173,11 +174,33 @@ func (s *Store) Limit(quota int64) {
 func (s *Store) Fits(bytes int64) bool { return s.room(bytes) == nil }
 
 // Adopt verifies a file that lies on the same disk and takes it, without copying
-// it. The file is left where it is if it is not what hash and size say.
+// it. It is moved aside before it is read, so that what is verified is what gets the
+// name, whoever still works at the path. What is not as hash and size say is removed.
 func (s *Store) Adopt(m playlist.Media, path string) error {
 	if err := m.SHA256.Check("media"); err != nil {
 		return err
 	}
+	aside := path + Aside
+	if err := os.Rename(path, aside); err != nil {
+		return fmt.Errorf("take a file: %w", err)
+	}
+	err := s.adopt(m, aside)
+	if errors.Is(err, ErrWrongHash) {
+		return errors.Join(err, os.Remove(aside))
+	}
+	if err != nil { // of the disk: the file may be as good as before
+		if back := os.Rename(aside, path); back != nil {
+			err = errors.Join(err, back)
+		}
+	}
+	return err
+}
+
+// Aside is added to the name of a file that Adopt has moved aside. A power cut may
+// leave it so; it is renamed back then.
+const Aside = ".taken"
+
+func (s *Store) adopt(m playlist.Media, path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("take a file: %w", err)
@@ -193,6 +216,7 @@ func (s *Store) Adopt(m playlist.Media, path string) error {
 	if err := s.makeFolder(filepath.Dir(s.Path(m.SHA256))); err != nil {
 		return err
 	}
+	step.At("adopt file")
 	if err := atomicfile.Rename(path, s.Path(m.SHA256)); err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package media
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"cotmoc/internal/step"
 	"cotmoc/playlist"
 )
 
@@ -199,4 +203,42 @@ func TestCollectProperties(t *testing.T) {
 			rt.Fatalf("refused, and yet %d bytes went", removed)
 		}
 	})
+}
+
+// Somebody still works at the path of a file while it is taken: what was verified is
+// what gets the name.
+func TestAdoptWhatWasVerified(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, filepath.Join(dir, "media"), 0)
+	good := []byte("what was signed")
+	sum := sha256.Sum256(good)
+	m := playlist.Media{SHA256: playlist.Hash(hex.EncodeToString(sum[:])), Bytes: int64(len(good))}
+	path := filepath.Join(dir, "x.part")
+	for _, when := range []string{"", "adopt file"} {
+		if err := os.WriteFile(path, good, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		step.Hook(func(at string) {
+			if at == when {
+				if err := os.WriteFile(path, make([]byte, len(good)), 0o644); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		err := s.Adopt(m, path)
+		step.Hook(func(string) {})
+		raw, err2 := os.ReadFile(s.Path(m.SHA256))
+		if err != nil || err2 != nil || !bytes.Equal(raw, good) {
+			t.Errorf("%q %v %v", raw, err, err2)
+		}
+	}
+	if err := os.WriteFile(path, []byte("another thing"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Adopt(m, path); !errors.Is(err, ErrWrongHash) {
+		t.Errorf("%v", err)
+	}
+	if left, _ := filepath.Glob(path + "*"); len(left) != 0 {
+		t.Errorf("%v was left", left)
+	}
 }

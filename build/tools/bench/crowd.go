@@ -48,7 +48,7 @@ func fleetClients(path, door string) error {
 		var got map[string]float64
 		switch word {
 		case "connect":
-			got = c.connect(64, 0)
+			got = c.connect(64)
 		case "await":
 			c.await()
 			continue
@@ -125,7 +125,7 @@ func (c *crowd) listen(conn net.Conn, r *bufio.Reader) {
 	}
 }
 
-func (c *crowd) connect(atOnce int, spread time.Duration) map[string]float64 {
+func (c *crowd) connect(atOnce int) map[string]float64 {
 	began := time.Now()
 	var next, failed atomic.Int64
 	var wg sync.WaitGroup
