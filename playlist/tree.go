@@ -186,3 +186,16 @@ func (b *builder) acyclic(kind string, edges map[ID][]ID) {
 		}
 	}
 }
+
+// GateCard gathers what is known of a place for a screen.
+func (c *Catalogue) GateCard(id ID) *GateCard {
+	place := c.Places[id]
+	card := &GateCard{Place: id, Names: place.Names, Class: place.GateClass, Zone: c.ZoneOf(id).String(),
+		Neighbour: place.Neighbour, Facts: c.Facts[id], Sample: place.Sample}
+	for _, up := range c.Ancestry(id) {
+		if up.Kind == Province {
+			card.Province = up.Names
+		}
+	}
+	return card
+}

@@ -150,7 +150,7 @@ func (c *Composer) zones(d playlist.Display, layout playlist.Layout, m Moment, p
 		case playlist.FromPlaylist:
 			c.fill(&pz, z.Source.Playlist, d, m)
 		case playlist.FromGate:
-			pz.Gate = c.gateCard(d.Place)
+			pz.Gate = c.Catalogue.GateCard(d.Place)
 		case playlist.FromLogo:
 			if z.Source.Media != "" && c.Files.Has(z.Source.Media) {
 				pz.Logo = c.Files.Path(z.Source.Media)

@@ -27,7 +27,7 @@ func (c *Composer) entry(e playlist.Entry, n int, allowed []playlist.Language, d
 		if gate == "" {
 			gate = d.Place
 		}
-		out.Gate = c.gateCard(gate)
+		out.Gate = c.Catalogue.GateCard(gate)
 		versions = cardVersions(item, versions, c.Catalogue.LanguagesOf(d.Place), allowed)
 	}
 	for _, v := range versions {
@@ -67,18 +67,6 @@ func (c *Composer) version(v playlist.Version) playlist.ProgrammeVersion {
 
 func (c *Composer) file(h playlist.Hash, lang playlist.Language) *playlist.ProgrammeFile {
 	return &playlist.ProgrammeFile{Path: c.Files.Path(h), SHA256: h, Type: c.Catalogue.Media[h].Type, Language: lang}
-}
-
-func (c *Composer) gateCard(id playlist.ID) *playlist.GateCard {
-	place := c.Catalogue.Places[id]
-	card := &playlist.GateCard{Place: id, Names: place.Names, Class: place.GateClass, Zone: c.Catalogue.ZoneOf(id).String(),
-		Neighbour: place.Neighbour, Facts: c.Catalogue.Facts[id], Sample: place.Sample}
-	for _, up := range c.Catalogue.Ancestry(id) {
-		if up.Kind == playlist.Province {
-			card.Province = up.Names
-		}
-	}
-	return card
 }
 
 // mandatory adds the mandatory items of the display's place and its ancestors.

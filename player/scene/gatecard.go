@@ -1,26 +1,19 @@
 package scene
 
 import (
-	"fmt"
 	"image"
 	"image/color"
-	"slices"
 	"strings"
-	"time"
 
+	"cotmoc/internal/gate"
 	"cotmoc/internal/typeset"
 	"cotmoc/internal/words"
 	"cotmoc/playlist"
 )
 
-// Card is what a gate card shows. Now is the instant, Trusted whether it may
-// be believed: if not, no clock and no open or closed is shown.
+// Card is what a gate card shows, and the language that it falls back to.
 type Card struct {
-	playlist.GateCard
-	Lang     playlist.Language
-	Langs    []playlist.Language // the place's, for falling back
-	Now      time.Time
-	Trusted  bool
+	gate.Card
 	Fallback playlist.Language
 }
 
@@ -48,7 +41,7 @@ func GateCard(e *typeset.Engine, w, h int, card Card) *image.RGBA {
 		c.clocks(card, image.Rect(rest.Min.X, a+gap, rest.Max.X, b))
 		c.facts(card, image.Rect(rest.Min.X, b+gap, rest.Max.X, rest.Max.Y))
 	}
-	if note := cardSource(card); note != "" {
+	if note := card.SourceNote(); note != "" {
 		t := c.set(note, card.Lang, 24, area.Dx(), options{col: Mist, lines: 1})
 		c.put(t, area.Min.X, area.Max.Y-t.Height)
 	}
@@ -93,45 +86,16 @@ func (c *canvas) gateTitle(card Card, area image.Rectangle, y int) int {
 	return height
 }
 
-func (card Card) fact(kind playlist.FactKind) (playlist.GateFact, bool) {
-	for _, f := range card.Facts {
-		if f.Kind == kind && (!card.Trusted || f.ValidAt(card.Now)) {
-			return f, true
-		}
-	}
-	return playlist.GateFact{}, false
-}
-
 // status draws open or closed and the next change, in both sides' time.
 func (c *canvas) status(card Card, r image.Rectangle) {
-	lang := string(card.Lang)
-	back, word, detail := Amber, words.In(lang, "ask"), words.In(lang, "hours")
-	f, known := card.fact(playlist.FactHours)
-	switch {
-	case !known || !card.Trusted:
-	case f.Stale(at(card.Now, card.Zone)):
-		detail = words.In(lang, "stale")
-	default:
-		open, _, next := f.OpenAt(card.Now)
-		back, word, detail = Red, words.In(lang, "closed"), ""
-		at, soon := "opens_at", "opens_soon"
-		if open {
-			back, word, at, soon = Green, words.In(lang, "open"), "closes_at", "closes_soon"
-		}
-		switch left := next.Sub(card.Now); {
-		case next.IsZero():
-		case left <= time.Hour: // whoever hurries need not reckon
-			detail = words.Count(lang, soon, int((left+time.Minute-1)/time.Minute), "t", card.both(next))
-		default:
-			detail = words.In(lang, at, "t", card.both(next))
-		}
-	}
+	state, word, detail := card.Status()
+	back := map[gate.State]color.RGBA{gate.Unknown: Amber, gate.Open: Green, gate.Closed: Red}[state]
 	c.round(r, c.px(24), back)
 	in := inset(r, c.px(36), c.px(20))
 	small := c.shrink(detail, card.Lang, 40, 26, in.Dx(), in.Dy()*45/100, options{lines: 2})
 	big := c.shrink(word, card.Lang, 88, 44, in.Dx(), in.Dy()-small.Height, options{bold: true, lines: 2})
 	top := in.Min.Y + max(0, (in.Dy()-big.Height-small.Height)/2)
-	if word == words.In(lang, "ask") && detail != "" { // the question first, then the advice
+	if state == gate.Unknown && detail != "" { // the question first, then the advice
 		c.put(small, in.Min.X, top)
 		c.put(big, in.Min.X, top+small.Height)
 		return
@@ -140,32 +104,9 @@ func (c *canvas) status(card Card, r image.Rectangle) {
 	c.put(small, in.Min.X, top+big.Height)
 }
 
-// both writes an instant in Vietnam's time and, if it differs, the neighbour's.
-func (card Card) both(t time.Time) string {
-	here := at(t, card.Zone)
-	s := here.Format("15:04")
-	if n := card.Neighbour; n != nil && n.Zone != "" {
-		if there := at(t, n.Zone); there.Format("15:04") != s {
-			s += fmt.Sprintf(" (%s %s)", words.In(string(card.Lang), "time_"+n.Country), there.Format("15:04"))
-		}
-	}
-	return s
-}
-
-func at(t time.Time, zone string) time.Time {
-	loc, err := time.LoadLocation(zone)
-	if err != nil {
-		return t.UTC()
-	}
-	return t.In(loc)
-}
-
 // clocks draws the two clocks side by side.
 func (c *canvas) clocks(card Card, r image.Rectangle) {
-	zones := [][2]string{{"time_VN", card.Zone}}
-	if n := card.Neighbour; n != nil && n.Zone != "" {
-		zones = append(zones, [2]string{"time_" + n.Country, n.Zone})
-	}
+	zones := card.Zones()
 	gap := c.px(28)
 	width := (r.Dx() - gap*(len(zones)-1)) / len(zones)
 	for i, z := range zones {
@@ -179,7 +120,7 @@ func (c *canvas) clocks(card Card, r image.Rectangle) {
 			c.put(ask, in.Min.X, in.Min.Y+label.Height+max(0, (in.Dy()-label.Height-ask.Height)/2))
 			continue
 		}
-		t := at(card.Now, z[1])
+		t := gate.At(card.Now, z[1])
 		day := words.Weekday(string(card.Lang), t.Weekday()) + "  ·  " + words.Date(string(card.Lang), t)
 		date := c.shrink(day, card.Lang, 30, 20, in.Dx(), in.Dy()/3, options{col: Mist, centre: true, lines: 2})
 		digits := c.shrink(t.Format("15:04"), "en", 150, 50, in.Dx(), in.Dy()-label.Height-date.Height, options{bold: true, centre: true, lines: 1, digits: true})
@@ -189,89 +130,27 @@ func (c *canvas) clocks(card Card, r image.Rectangle) {
 	}
 }
 
-// rows are the facts that a card always speaks of, known or not.
-var rows = []struct {
-	kind playlist.FactKind
-	key  string
-}{
-	{playlist.FactHours, "hours"}, {playlist.FactPapers, "papers"}, {playlist.FactEVisa, "evisa"},
-	{playlist.FactFee, "fee"}, {playlist.FactForbidden, "forbidden"}, {playlist.FactHotline, "hotline"},
-}
-
 func (c *canvas) facts(card Card, r image.Rectangle) {
 	lang := string(card.Lang)
 	c.round(r, c.px(24), Panel)
 	in := inset(r, c.px(36), c.px(20))
-	height := in.Dy() / len(rows)
-	for i, row := range rows {
+	height := in.Dy() / len(gate.Rows)
+	for i, row := range gate.Rows {
 		y := in.Min.Y + i*height
 		if i > 0 {
 			c.fill(image.Rect(in.Min.X, y, in.Max.X, y+max(1, c.px(2))), color.RGBA{0x2B, 0x50, 0x79, 0xFF})
 		}
-		value, col := words.In(lang, "ask"), Mist
-		vlang := card.Lang
-		if f, ok := card.fact(row.kind); ok {
-			switch {
-			case card.Trusted && f.Stale(at(card.Now, card.Zone)):
-				value = words.In(lang, "stale")
-			case row.kind == playlist.FactHours && len(f.Value) == 0:
-				value, col = hoursText(f, card), White
-			default:
-				if v, l := f.Value.In(card.Lang, card.Langs); v != "" {
-					value, vlang, col = v, l, White
-				}
-			}
+		value, vlang, known := card.Value(row.Kind)
+		col := White
+		if !known {
+			col = Mist
 		}
 		// The label stands left of its value: both can be large.
 		split := in.Dx() * 36 / 100
-		label := c.shrink(words.In(lang, row.key), card.Lang, 34, 20, split-c.px(12), height-c.px(10), options{col: Gold, lines: 2})
+		label := c.shrink(words.In(lang, row.Key), card.Lang, 34, 20, split-c.px(12), height-c.px(10), options{col: Gold, lines: 2})
 		v := c.shrink(value, vlang, 40, 22, in.Dx()-split, height-c.px(10), options{col: col, lines: 3})
 		middle := func(t text) int { return y + c.px(4) + max(0, (height-c.px(4)-t.Height)/2) }
 		c.put(label, in.Min.X, middle(label))
 		c.put(v, in.Min.X+split, middle(v))
 	}
-}
-
-func hoursText(f playlist.GateFact, card Card) string {
-	var parts []string
-	for _, s := range f.Hours {
-		if s.Side != "vietnam" && len(f.Hours) > 1 {
-			continue
-		}
-		for _, h := range s.Weekly {
-			parts = append(parts, daysText(string(card.Lang), h.Days)+" "+h.Open.String()+"–"+h.Close.String())
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
-func daysText(lang string, days []playlist.Weekday) string {
-	if len(days) == 0 || len(days) == 7 {
-		return words.In(lang, "every_day")
-	}
-	sorted := slices.Clone(days)
-	slices.SortFunc(sorted, func(a, b playlist.Weekday) int { return (int(a)+6)%7 - (int(b)+6)%7 })
-	first, last := sorted[0], sorted[len(sorted)-1]
-	name := func(d playlist.Weekday) string { return words.Weekday(lang, time.Weekday(d)) }
-	if len(sorted) > 2 && (int(last)+6)%7-(int(first)+6)%7 == len(sorted)-1 {
-		return name(first) + " – " + name(last)
-	}
-	var names []string
-	for _, d := range sorted {
-		names = append(names, name(d))
-	}
-	return strings.Join(names, ", ")
-}
-
-func cardSource(card Card) string {
-	var notes []string
-	for _, f := range card.Facts {
-		if note := words.In(string(card.Lang), "source", "s", f.Source); !slices.Contains(notes, note) && len(notes) < 2 {
-			notes = append(notes, note)
-		}
-	}
-	if len(card.Facts) > 0 && !card.Facts[0].CheckedOn.IsZero() {
-		notes = append(notes, words.In(string(card.Lang), "checked", "d", words.Date(string(card.Lang), card.Facts[0].CheckedOn.UTC())))
-	}
-	return strings.Join(notes, "  ·  ")
 }

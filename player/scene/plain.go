@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/image/vector"
 
+	"cotmoc/internal/gate"
 	"cotmoc/internal/typeset"
 	"cotmoc/internal/words"
 	"cotmoc/playlist"
@@ -35,7 +36,7 @@ func Evergreen(e *typeset.Engine, w, h int, place playlist.ProgrammePlace, lang 
 		y += title.Height
 	}
 	if trusted {
-		t := at(now, place.Zone)
+		t := gate.At(now, place.Zone)
 		clock := c.shrink(t.Format("15:04"), "en", 150, 40, w*9/10, h/5, options{bold: true, centre: true, lines: 1, digits: true})
 		day := words.Weekday(string(lang), t.Weekday()) + "  ·  " + words.Date(string(lang), t)
 		date := c.shrink(day, lang, 44, 20, w*9/10, h/10, options{col: Mist, centre: true, lines: 1})
@@ -68,7 +69,7 @@ func Notice(e *typeset.Engine, w, h int, n playlist.Notice, lang playlist.Langua
 		c.put(t, area.Min.X, y)
 	}
 	if trusted {
-		t := at(now, zone)
+		t := gate.At(now, zone)
 		clock := c.set(t.Format("15:04")+"  ·  "+words.Date(string(lang), t), lang, 36, w, options{lines: 1})
 		c.put(clock, w-c.px(80)-clock.Width, h-c.px(24)-clock.Height)
 	}
@@ -96,7 +97,7 @@ func Clock(e *typeset.Engine, w, h int, lang playlist.Language, langs []playlist
 		return Logo(e, w, h, nil)
 	}
 	c := newCanvas(e, w, h, Navy).turns(langs)
-	t := at(now, zone)
+	t := gate.At(now, zone)
 	in := inset(c.Rect, w/16, h/16)
 	day := words.Weekday(string(lang), t.Weekday()) + "\n" + words.Date(string(lang), t)
 	if w > h*4 { // a flat zone: beside each other

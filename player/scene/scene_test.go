@@ -10,6 +10,7 @@ import (
 	"time"
 	_ "time/tzdata"
 
+	"cotmoc/internal/gate"
 	"cotmoc/internal/golden"
 	"cotmoc/internal/typeset"
 	"cotmoc/playlist"
@@ -41,7 +42,7 @@ func photo(w, h int) *image.RGBA {
 }
 
 func sampleCard(lang playlist.Language, known bool) Card {
-	card := Card{Lang: lang, Langs: languages, Now: noon, Trusted: true}
+	card := Card{Card: gate.Card{Lang: lang, Langs: languages, Now: noon, Trusted: true}}
 	card.Names = playlist.Names{"vi": "Hữu Nghị"}
 	card.Class, card.Zone, card.Province = "international", "Asia/Ho_Chi_Minh", playlist.Names{"vi": "Lạng Sơn"}
 	card.Neighbour = &playlist.Neighbour{Country: "CN", Zone: "Asia/Shanghai", Names: playlist.Names{"vi": "Trung Quốc", "en": "China", "zh-Hans": "中国", "lo": "ຈີນ", "km": "ចិន"}, Gate: playlist.Names{"vi": "Hữu Nghị Quan"}}

@@ -6,6 +6,7 @@ import (
 	"image"
 	"time"
 
+	"cotmoc/internal/gate"
 	"cotmoc/internal/typeset"
 	"cotmoc/player/decode"
 	"cotmoc/player/link"
@@ -112,8 +113,8 @@ const (
 	languageTurn = 8 * time.Second
 )
 
-func newGateCard(e *typeset.Engine, gate playlist.GateCard, cue timeline.Cue, size image.Point, d *Director) source {
-	card := scene.Card{GateCard: gate, Langs: d.place.Languages, Trusted: d.clock.Trusted}
+func newGateCard(e *typeset.Engine, facts playlist.GateCard, cue timeline.Cue, size image.Point, d *Director) source {
+	card := scene.Card{Card: gate.Card{GateCard: facts, Langs: d.place.Languages, Trusted: d.clock.Trusted}}
 	s := &living{wall: d.wall, langs: d.place.Languages, turn: languageTurn}
 	if len(cue.Versions) > 0 { // an entry of a playlist: one language, one showing
 		s.langs, s.turn, s.lasts = []playlist.Language{cue.Language()}, 0, cue.Entry.Duration.Std()
