@@ -81,3 +81,12 @@ func (a *Audio) Close() error {
 	}
 	return nil
 }
+
+// Length returns how long a file plays.
+func Length(ctx context.Context, path string) (time.Duration, error) {
+	info, err := ffmpeg.Probe(ctx, path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Duration, nil
+}

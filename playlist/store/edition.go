@@ -255,8 +255,13 @@ func ours(ctx context.Context, db *sql.DB) error {
 func (e *Edition) Close() error { return e.db.Close() }
 
 func rowsOf[T any](ctx context.Context, e *Edition, kind, where string, args ...any) ([]T, error) {
+	return rowsAs[T](ctx, e, "row", kind, where, args...)
+}
+
+// rowsAs is rowsOf with an expression for what is read of each row.
+func rowsAs[T any](ctx context.Context, e *Edition, what, kind, where string, args ...any) ([]T, error) {
 	var out []T
-	err := eachRow(ctx, e.db, "SELECT row FROM rows WHERE kind=?"+where+" ORDER BY pos", append([]any{kind}, args...),
+	err := eachRow(ctx, e.db, "SELECT "+what+" FROM rows WHERE kind=?"+where+" ORDER BY pos", append([]any{kind}, args...),
 		func(scan func(...any) error) error {
 			var raw string
 			if err := scan(&raw); err != nil {

@@ -104,20 +104,38 @@ type Hit struct {
 	Title    string            `json:"title"`
 }
 
-// Search finds versions by words, with or without marks, best first, at most
-// limit of them. An empty language means any.
-func Search(ctx context.Context, dir, edition, query string, lang playlist.Language, limit int) ([]Hit, error) {
+// ErrNoIndex is wrapped when an edition has no index yet.
+var ErrNoIndex = errors.New("there is no search index")
+
+// Index is an edition's search index, open. It is safe for concurrent use.
+type Index struct {
+	db *sql.DB
+}
+
+// OpenIndex opens the index of an edition.
+func OpenIndex(dir, edition string) (*Index, error) {
 	path := indexPath(dir, edition)
 	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("search index: %w", err)
+		return nil, fmt.Errorf("edition %s: %w (%w)", edition, ErrNoIndex, err)
 	}
 	db, err := openDB(path, immutable)
 	if err != nil {
 		return nil, err
 	}
-	defer db.Close()
-	if len(query) > 500 {
-		query = strings.ToValidUTF8(query[:500], "")
+	return &Index{db}, nil
+}
+
+// Close closes the file.
+func (x *Index) Close() error { return x.db.Close() }
+
+// maxQuery bounds what is searched for, in bytes.
+const maxQuery = 500
+
+// Search finds versions by words, with or without marks, best first, at most
+// limit of them. An empty language means any.
+func (x *Index) Search(ctx context.Context, query string, lang playlist.Language, limit int) ([]Hit, error) {
+	if len(query) > maxQuery {
+		query = strings.ToValidUTF8(query[:maxQuery], "")
 	}
 	plain, folded := phrase(clusters(exact(query))), phrase(clusters(Fold(query)))
 	if folded == "" {
@@ -125,7 +143,7 @@ func Search(ctx context.Context, dir, edition, query string, lang playlist.Langu
 	}
 	var out []Hit
 	// Exact matches rank above folded ones: ma, má and mà fold together.
-	err = eachRow(ctx, db, `SELECT d.item, d.version, d.language, d.title FROM words JOIN documents d ON d.rowid=words.rowid
+	err := eachRow(ctx, x.db, `SELECT d.item, d.version, d.language, d.title FROM words JOIN documents d ON d.rowid=words.rowid
 		WHERE words MATCH ? AND (?='' OR d.language=?)
 		ORDER BY words.rowid IN (SELECT rowid FROM words WHERE words MATCH ?) DESC, rank LIMIT ?`,
 		[]any{"folded : " + folded, lang, lang, "exact : " + plain, limit}, func(scan func(...any) error) error {
@@ -135,6 +153,16 @@ func Search(ctx context.Context, dir, edition, query string, lang playlist.Langu
 			return err
 		})
 	return out, err
+}
+
+// Search opens an edition's index for one question; see Index.Search.
+func Search(ctx context.Context, dir, edition, query string, lang playlist.Language, limit int) ([]Hit, error) {
+	x, err := OpenIndex(dir, edition)
+	if err != nil {
+		return nil, err
+	}
+	out, err := x.Search(ctx, query, lang, limit)
+	return out, errors.Join(err, x.Close())
 }
 
 // phrase quotes tokens as an FTS5 phrase whose last word may go on.

@@ -1,0 +1,239 @@
+// Package touch is the library that travellers browse by touch: gate information,
+// news, films, texts, search. It shows what kiosk says is in force, keeps nothing of
+// whoever uses it, and opens nothing outside.
+package touch
+
+import (
+	"context"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+
+	"cotmoc/internal/words"
+	"cotmoc/playlist"
+	"cotmoc/ui/text"
+	uitheme "cotmoc/ui/theme"
+	"cotmoc/ui/touch/library"
+)
+
+// Count is something that is counted, without any identity.
+type Count struct {
+	What     string // visit, item, language, missing: a search that found nothing
+	Item     playlist.ID
+	Language playlist.Language
+}
+
+// Host is what the library asks of whoever runs it. Its methods are called by Fyne's
+// goroutine and must return at once.
+type Host interface {
+	Idle()  // the visit is over: the stage comes back
+	Wiped() // and nothing of it is left
+	Counted(Count)
+	Sound(path string, from time.Duration) // begins to be heard now; "" ends it
+	Volume(level float64)                  // 0 to 1, within what the place allows
+}
+
+// Options of an App.
+type Options struct {
+	Dir    string // the kiosk's data folder, read only
+	Now    func() time.Time
+	Idle   time.Duration // a visit's end; 0: DefaultIdle
+	Finger float32       // 20 mm in Fyne's units, by the configured panel; at least 56 is used
+	Host   Host
+}
+
+// App is the library on one window. All methods are for Fyne's goroutine.
+type App struct {
+	o      Options
+	theme  *uitheme.Theme
+	root   *fyne.Container
+	size   fyne.Size
+	lib    *library.Library
+	choice library.Choice
+	visit  visit
+	idle   idle
+	active bool // somebody visits
+	pane   *pane
+	film   *film
+	level  float64 // volume
+	warned int     // seconds that the warning shows
+	said   string
+}
+
+// New makes the library. It shows an empty home until it is told what is in force.
+func New(o Options) (*App, error) {
+	th, err := uitheme.New()
+	if err != nil {
+		return nil, err
+	}
+	if o.Idle == 0 {
+		o.Idle = DefaultIdle
+	}
+	o.Finger = max(o.Finger, 56)
+	lib, err := library.Open(context.Background(), o.Dir, library.Choice{})
+	if err != nil {
+		return nil, err
+	}
+	a := &App{o: o, theme: th, lib: lib, root: container.NewStack(), idle: idle{after: o.Idle}, level: firstLevel}
+	a.visit = newVisit(a.first())
+	return a, nil
+}
+
+// first is the language that a visit begins with.
+func (a *App) first() playlist.Language { return a.lib.Languages[0] }
+
+// Show gives the app the size of its window and returns what the window shows.
+func (a *App) Show(size fyne.Size) fyne.CanvasObject {
+	a.size = size
+	a.build()
+	return a.root
+}
+
+// Load takes what is in force. A visitor stays where they are; an item that was taken
+// back while they looked at it closes, with a word of why.
+func (a *App) Load(ctx context.Context, c library.Choice) error {
+	lib, err := library.Open(ctx, a.o.Dir, c)
+	if err != nil {
+		return err // what is shown stays
+	}
+	old := a.lib
+	a.lib, a.choice = lib, c
+	if !a.active {
+		a.visit = newVisit(a.first())
+	}
+	for i, p := range a.visit.pages {
+		if _, ok := lib.Find(p.item, a.now()); p.kind == itemPage && !ok {
+			if i == len(a.visit.pages)-1 {
+				a.said = words.In(a.word(), "withdrawn")
+			}
+			a.visit.pages = a.visit.pages[:i]
+			break
+		}
+	}
+	a.build()
+	return old.Close()
+}
+
+func (a *App) now() library.Now { return library.Now{At: a.o.Now(), Trusted: a.choice.Trusted} }
+
+// word is the language of the screen's own words: the visitor's, or where that has
+// none of its own the place's first that has.
+func (a *App) word() string {
+	if words.Has(string(a.visit.lang)) {
+		return string(a.visit.lang)
+	}
+	for _, l := range a.lib.Languages {
+		if words.Has(string(l)) {
+			return string(l)
+		}
+	}
+	return string(playlist.Vietnamese)
+}
+
+// Home begins a visit.
+func (a *App) Home() {
+	if a.active {
+		return
+	}
+	a.active = true
+	a.idle.touched(a.o.Now())
+	a.o.Host.Counted(Count{What: "visit"})
+	a.build()
+}
+
+// Wipe forgets the visit.
+func (a *App) Wipe() {
+	a.stop()
+	a.active, a.said, a.warned = false, "", 0
+	a.level = firstLevel
+	a.visit = newVisit(a.first())
+	a.idle = idle{after: a.o.Idle, last: a.o.Now()}
+	a.build()
+	a.o.Host.Wiped()
+}
+
+// touch notes that somebody is there.
+func (a *App) touch() {
+	a.idle.touched(a.o.Now())
+	if a.warned > 0 {
+		a.warned = 0
+		a.build()
+	}
+}
+
+// Tick looks at the clock; it is to be called some times a second.
+func (a *App) Tick() {
+	if !a.active {
+		return
+	}
+	now := a.o.Now()
+	if a.idle.left(now) <= 0 {
+		a.o.Host.Idle()
+		a.Wipe()
+		return
+	}
+	if n := a.idle.warns(now); n != a.warned {
+		a.warned = n
+		a.build()
+	}
+}
+
+// do wraps what a touch does.
+func (a *App) do(f func()) func() {
+	return func() {
+		a.touch()
+		a.said = ""
+		f()
+		a.build()
+	}
+}
+
+// go to another page, keeping where this one was.
+func (a *App) open(p page) {
+	a.keep()
+	a.stop()
+	a.visit.open(p)
+}
+
+func (a *App) keep() {
+	if a.pane != nil {
+		a.visit.here().offset = a.pane.part()
+	}
+}
+
+// build makes the screen anew.
+func (a *App) build() {
+	if a.size.Width == 0 {
+		return
+	}
+	if app := fyne.CurrentApp(); app != nil {
+		app.Settings().SetTheme(a.theme.With(a.visit.step, a.visit.contrast))
+	}
+	a.pane, held = nil, nil
+	all := []fyne.CanvasObject{canvas.NewRectangle(theme.Color(theme.ColorNameBackground)), a.frame()}
+	if a.warned > 0 {
+		all = append(all, a.warning())
+	}
+	a.root.Objects = all
+	a.root.Refresh()
+	if a.pane != nil {
+		a.pane.to(a.visit.here().offset * a.pane.span())
+	}
+}
+
+func (a *App) portrait() bool { return a.size.Height > a.size.Width }
+
+// block makes text in the visitor's language, or in the language given.
+func (a *App) block(lang, s string, size fyne.ThemeSizeName, colour fyne.ThemeColorName, bold bool) *text.Block {
+	b := text.New(lang, s)
+	b.TextSize, b.Colour, b.Bold = size, colour, bold
+	return b
+}
+
+// say makes one of the screen's own words.
+func (a *App) say(key string, size fyne.ThemeSizeName, pairs ...string) *text.Block {
+	return a.block(a.word(), words.In(a.word(), key, pairs...), size, "", false)
+}

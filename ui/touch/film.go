@@ -1,0 +1,260 @@
+package touch
+
+import (
+	"context"
+	"image"
+	"os"
+	"strings"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+
+	"cotmoc/internal/words"
+	"cotmoc/player/decode"
+	"cotmoc/player/timeline"
+	"cotmoc/playlist"
+	"cotmoc/ui/text"
+	"cotmoc/ui/touch/library"
+)
+
+// film is a video or a recording that a visitor plays. Its sound is heard through
+// kiosk; the picture follows the clock from the moment at which it began.
+type film struct {
+	item   playlist.ID
+	file   library.File
+	img    *canvas.Image // nil for a recording
+	line   *text.Block   // the caption
+	vtt    timeline.Captions
+	at     time.Duration // where it stands while it is paused
+	began  time.Time     // when 0 was, while it plays
+	run    bool
+	ended  bool
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Volumes of a film: steps that a visitor may take, within what the place allows.
+const (
+	firstLevel = 0.6
+	levelStep  = 0.2
+)
+
+// theatre is the page of a film: picture, caption and large controls.
+func (a *App) theatre(p page, body library.Body, f library.File, head []fyne.CanvasObject) fyne.CanvasObject {
+	if a.film == nil || a.film.item != p.item || a.film.file.SHA256 != f.SHA256 {
+		a.stop()
+		a.film = &film{item: p.item, file: f, line: text.New(string(body.Language), " ")}
+		a.film.vtt = captions(body, a.visit.lang)
+		if strings.HasPrefix(f.Type, "video/") {
+			a.film.img = canvas.NewImageFromImage(image.NewRGBA(image.Rect(0, 0, 1, 1)))
+			a.film.img.FillMode = canvas.ImageFillContain
+		}
+		a.play(0)
+	}
+	m := a.film
+	m.line.TextSize, m.line.Centre, m.line.Bold = theme.SizeNameSubHeadingText, true, true
+	word := "pause"
+	if !m.run {
+		word = "play"
+	}
+	key := func(k string, f func()) fyne.CanvasObject {
+		b := a.say(k, theme.SizeNameText)
+		b.Centre = true
+		t := newTile(a.do(f), b)
+		t.least = fyne.NewSize(a.o.Finger, 1.2*a.o.Finger)
+		return t
+	}
+	keys := container.New(grid{columns: 4, gap: gap},
+		key(word, func() {
+			if m.run {
+				a.pause()
+			} else if m.ended {
+				a.play(0)
+			} else {
+				a.play(m.at)
+			}
+		}),
+		key("from_start", func() { a.play(0) }),
+		key("softer", func() { a.louder(-levelStep) }),
+		key("louder", func() { a.louder(levelStep) }))
+	bottom := container.NewVBox(m.line, keys)
+	var middle fyne.CanvasObject
+	if m.img != nil {
+		middle = m.img
+	} else {
+		words := text.NewColumn(head...)
+		if t := body.Text(); t != "" {
+			words.Add(text.NewDocument(string(body.Language), t))
+		}
+		return container.NewBorder(nil, bottom, nil, nil, a.long(words))
+	}
+	return container.NewBorder(text.NewColumn(head...), bottom, nil, nil, newArea(middle, a.touch))
+}
+
+// captions reads the captions of a film: the visitor's language, else that of the film.
+func captions(body library.Body, lang playlist.Language) timeline.Captions {
+	file, ok := body.Captions[lang]
+	if !ok {
+		if file, ok = body.Captions[body.Language]; !ok {
+			return nil
+		}
+	}
+	f, err := os.Open(file.Path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	c, err := timeline.ParseVTT(f)
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
+// louder changes the volume of what the visitor plays.
+func (a *App) louder(by float64) {
+	a.level = min(1, max(0, a.level+by))
+	a.o.Host.Volume(a.level)
+}
+
+// play starts a film where it stands.
+func (a *App) play(from time.Duration) {
+	m := a.film
+	m.halt()
+	m.at, m.run, m.ended = from, true, false
+	now := time.Now()
+	m.began = now.Add(-from)
+	a.idle.play(true, a.o.Now())
+	a.o.Host.Sound(m.file.Path, from)
+	ctx, cancel := context.WithCancel(context.Background())
+	m.cancel, m.done = cancel, make(chan struct{})
+	w, h := int(a.size.Width), int(a.size.Height*0.6)
+	go func() {
+		defer close(m.done)
+		err := m.show(ctx, from, w, h)
+		if ctx.Err() == nil {
+			fyne.Do(func() { a.over(m, err) })
+		}
+	}()
+}
+
+// over is a film's end, by itself or because it cannot be shown.
+func (a *App) over(m *film, err error) {
+	if a.film != m || !m.run {
+		return
+	}
+	m.run, m.ended = false, true
+	a.idle.play(false, a.o.Now())
+	a.o.Host.Sound("", 0)
+	if err != nil {
+		a.said = words.In(a.word(), "cannot_show")
+	}
+	a.build()
+}
+
+func (a *App) pause() {
+	m := a.film
+	m.at = time.Since(m.began)
+	m.halt()
+	m.run = false
+	a.idle.play(false, a.o.Now())
+	a.o.Host.Sound("", 0)
+}
+
+// stop ends whatever plays.
+func (a *App) stop() {
+	if a.film == nil {
+		return
+	}
+	a.film.halt()
+	a.film = nil
+	a.idle.play(false, a.o.Now())
+	a.o.Host.Sound("", 0)
+}
+
+// halt ends the decoder and waits for it.
+func (m *film) halt() {
+	if m.cancel != nil {
+		m.cancel()
+		<-m.done
+		m.cancel = nil
+	}
+}
+
+// frameStep is how often a film looks for its next frame.
+const frameStep = 10 * time.Millisecond
+
+// show draws frames as they are due until the film ends.
+func (m *film) show(ctx context.Context, from time.Duration, w, h int) error {
+	if m.img == nil {
+		return m.listen(ctx, from)
+	}
+	v, err := decode.OpenVideo(ctx, m.file.Path, decode.VideoOptions{Width: w, Height: h, Fit: playlist.Contain, Format: decode.RGBA})
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	tick := time.NewTicker(frameStep)
+	defer tick.Stop()
+	for !v.Ended() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		at := time.Since(m.began)
+		f, _ := v.Newest(at)
+		if f == nil {
+			if _, err := v.Ready(); err != nil {
+				return err
+			}
+			continue
+		}
+		if f.Due+time.Second < from { // passed over on the way to where it was paused
+			f.Release()
+			continue
+		}
+		img := image.NewRGBA(image.Rect(0, 0, v.Width, v.Height))
+		copy(img.Pix, f.Pix)
+		f.Release()
+		line, _ := m.vtt.At(at)
+		fyne.Do(func() {
+			m.img.Image = img
+			m.img.Refresh()
+			m.caption(line)
+		})
+	}
+	return nil
+}
+
+// listen waits for a recording's end.
+func (m *film) listen(ctx context.Context, from time.Duration) error {
+	long, err := decode.Length(ctx, m.file.Path)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for at := from; at < long; at = time.Since(m.began) {
+		line, _ := m.vtt.At(at)
+		fyne.Do(func() { m.caption(line) })
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func (m *film) caption(line string) {
+	if line == "" {
+		line = " "
+	}
+	if m.line.Words() != line {
+		m.line.Set(m.line.Lang, line)
+	}
+}

@@ -1,0 +1,92 @@
+package touch
+
+import "fyne.io/fyne/v2"
+
+// grid lays objects of one size out in so many columns. The rows share the height that
+// is there, and are no lower than the highest object wants.
+type grid struct {
+	columns int
+	gap     float32
+}
+
+// Layout implements fyne.Layout.
+func (g grid) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	width := (size.Width - g.gap*float32(g.columns-1)) / float32(g.columns)
+	for _, o := range objects { // a text's height follows its width
+		o.Resize(fyne.NewSize(width, o.Size().Height))
+	}
+	rows := g.rows(len(objects))
+	height := max(tallest(objects), (size.Height-g.gap*float32(rows-1))/float32(rows))
+	for i, o := range objects {
+		o.Resize(fyne.NewSize(width, height))
+		o.Move(fyne.NewPos(float32(i%g.columns)*(width+g.gap), float32(i/g.columns)*(height+g.gap)))
+	}
+}
+
+func (g grid) rows(n int) int { return max(1, (n+g.columns-1)/g.columns) }
+
+func tallest(objects []fyne.CanvasObject) (h float32) {
+	for _, o := range objects {
+		h = max(h, o.MinSize().Height)
+	}
+	return h
+}
+
+// MinSize implements fyne.Layout.
+func (g grid) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	rows := g.rows(len(objects))
+	return fyne.NewSize(100, float32(rows)*tallest(objects)+g.gap*float32(rows-1))
+}
+
+// inset keeps an object away from the edges.
+type inset struct{ x, y float32 }
+
+// Layout implements fyne.Layout.
+func (i inset) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	for _, o := range objects {
+		o.Move(fyne.NewPos(i.x, i.y))
+		o.Resize(fyne.NewSize(size.Width-2*i.x, size.Height-2*i.y))
+	}
+}
+
+// MinSize implements fyne.Layout.
+func (i inset) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	return objects[0].MinSize().AddWidthHeight(2*i.x, 2*i.y)
+}
+
+// under puts its first object below a free part of the height, where it is within
+// reach from a chair; the second gets the free part.
+type under struct{ free float32 }
+
+// Layout implements fyne.Layout.
+func (u under) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	top := size.Height * u.free
+	objects[0].Move(fyne.NewPos(0, top))
+	objects[0].Resize(fyne.NewSize(size.Width, size.Height-top))
+	if len(objects) > 1 {
+		objects[1].Move(fyne.NewPos(0, 0))
+		objects[1].Resize(fyne.NewSize(size.Width, top))
+	}
+}
+
+// MinSize implements fyne.Layout.
+func (under) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(100, 100) }
+
+// beside puts its second object right of the first, if it is shown.
+type beside struct{ gap float32 }
+
+// Layout implements fyne.Layout.
+func (b beside) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	width := size.Width
+	if objects[1].Visible() {
+		side := objects[1].MinSize().Width
+		width -= side + b.gap
+		objects[1].Move(fyne.NewPos(width+b.gap, 0))
+		objects[1].Resize(fyne.NewSize(side, size.Height))
+	}
+	objects[0].Move(fyne.NewPos(0, 0))
+	objects[0].Resize(fyne.NewSize(width, size.Height))
+}
+
+// MinSize implements fyne.Layout.
+func (beside) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(100, 10) }
