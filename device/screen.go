@@ -60,3 +60,12 @@ func (s *Screen) Close() { s.conn.Close() }
 
 // GrabAll returns the whole screen.
 func (s *Screen) GrabAll() (*image.RGBA, error) { return s.Grab(image.Rectangle{Max: s.Size}) }
+
+// Pointer returns where the pointer, or the last finger, is.
+func (s *Screen) Pointer() (image.Point, bool) {
+	p, err := xproto.QueryPointer(s.conn, s.root).Reply()
+	if err != nil {
+		return image.Point{}, false
+	}
+	return image.Pt(int(p.RootX), int(p.RootY)), true
+}

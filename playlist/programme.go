@@ -14,6 +14,7 @@ type Programme struct {
 	Place      ProgrammePlace   `json:"place"`
 	Clock      ProgrammeClock   `json:"clock"`
 	Unenrolled bool             `json:"unenrolled,omitempty"` // draws a small mark that says so
+	Touch      bool             `json:"touch,omitempty"`      // invites to touch: the library comes up
 	Pairing    *Pairing         `json:"pairing,omitempty"`    // drawn while staff confirm the machine
 	Zones      []ProgrammeZone  `json:"zones"`
 	Mandatory  []ProgrammeMust  `json:"mandatory,omitempty"`

@@ -57,6 +57,9 @@ var rules = []rule{
 	{from: "", not: []string{"hub/trust", "hub/server/desk"}, forbid: []string{"github.com/theupdateframework/"}, why: "TUF belongs to trust"},
 	{from: "cmd/stage", deps: true, forbid: []string{"cotmoc/hub/prepare", "database/sql", "fyne.io/", "github.com/gopxl/beep", "net/http", "github.com/robfig/cron"},
 		why: "the stage knows no database, no network, no schedule"},
+	{from: "cmd/touch", deps: true, forbid: []string{"cotmoc/hub", "cotmoc/internal/kiosk", "github.com/hajimehoshi/ebiten", "github.com/gopxl/beep", "github.com/robfig/cron", "cotmoc/player/scene", "cotmoc/player/stage"},
+		why: "the library reads the cached database and knows neither hub nor stage"},
+	{from: "ui", forbid: []string{"cotmoc/device", "cotmoc/player/link", "cotmoc/player/stage", "cotmoc/player/scene", "net"}, why: "the screens know what is in force, not who says so"},
 	{from: "cmd/sound", deps: true, forbid: []string{"cotmoc/hub/prepare", "database/sql", "fyne.io/", "github.com/hajimehoshi/ebiten", "net/http"}, why: "sound only sounds"},
 }
 

@@ -34,6 +34,7 @@ type Config struct {
 	Binaries   string   // folder of stage and sound
 	Displays   []string // ids of this machine's displays; empty: those of the first display's place
 	StageArgs  []string // added to every stage's command line
+	TouchArgs  []string // added to the library's
 	Quota      int64    // bytes of media; 0: only the disk limits
 	NoChildren bool     // tests talk to the socket themselves
 	Fetch      []string // the command that speaks with the hub; empty: nobody does
@@ -72,6 +73,7 @@ type Kiosk struct {
 	composer    *Composer
 	screens     map[playlist.ID]*screen
 	sound       *soundDesk
+	touch       *touchDesk
 	problems    map[string]string // what is wrong, by subject
 	faults      []Fault
 	conns       sync.WaitGroup
@@ -141,6 +143,7 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	}
 	k.proof = proof.NewLog(k.state)
 	k.sound = newSoundDesk(k)
+	k.touch = newTouchDesk(k)
 	k.fetch = newFetcher(k)
 	k.loadIdentity(ctx)
 	k.openActive(ctx)

@@ -29,6 +29,7 @@ func (k *Kiosk) Serve(ctx context.Context) error {
 	g.Go(func() error { return k.accept(ctx, listener) })
 	g.Go(func() error { return k.proof.Serve(ctx) })
 	g.Go(func() error { return k.sound.Serve(ctx) })
+	g.Go(func() error { return k.touch.Serve(ctx) })
 	g.Go(func() error { return k.tend(ctx) })
 	g.Go(func() error { return k.fetch.Serve(ctx) })
 	g.Go(func() error {
@@ -84,6 +85,7 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	k.mu.Lock()
 	mine := k.displays()
 	k.mu.Unlock()
+	withdrawn := k.withdrawn(ctx)
 	// The database is read before the lock is taken: a disk that stalls must
 	// not keep the stage's beats from being heard.
 	before := map[playlist.ID]Kept{}
@@ -99,6 +101,7 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	default:
 		close(k.known)
 	}
+	defer k.touch.follow(withdrawn, trusted)
 	lead := slices.Min(slices.Collect(maps.Keys(mine))) // whose sound the hall hears
 	for id, d := range mine {
 		s := k.screens[id]
@@ -123,10 +126,28 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	return wait
 }
 
-// displays are this machine's: those that were named, else those at the place
-// of the catalogue's first display, else a stand-in, so that an empty machine
-// shows the evergreen loop.
+// displays are those of this machine that have a stage; a stand-in where there is
+// none, so that an empty machine shows the evergreen loop.
 func (k *Kiosk) displays() map[playlist.ID]playlist.Display {
+	out := k.mine()
+	maps.DeleteFunc(out, func(_ playlist.ID, d playlist.Display) bool { return d.Role == playlist.RoleTouch })
+	if len(out) == 0 {
+		out["screen"] = playlist.Display{ID: "screen", Width: 1280, Height: 720}
+	}
+	return out
+}
+
+// withdrawn lists the versions that duty officers took back.
+func (k *Kiosk) withdrawn(ctx context.Context) (out []playlist.ID) {
+	for _, id := range k.emergency(ctx).Withdrawn {
+		out = append(out, playlist.ID(id))
+	}
+	return out
+}
+
+// mine are this machine's displays: those that were named, else those that the hub
+// assigned, else those at the place of the catalogue's first display.
+func (k *Kiosk) mine() map[playlist.ID]playlist.Display {
 	cat := k.catalogue()
 	out := map[playlist.ID]playlist.Display{}
 	for _, id := range cat.DisplayOrder {
@@ -138,12 +159,9 @@ func (k *Kiosk) displays() map[playlist.ID]playlist.Display {
 		case k.assignment != nil:
 			mine = slices.Contains(k.assignment.Displays, string(id))
 		}
-		if mine && d.Role != playlist.RoleTouch {
+		if mine {
 			out[id] = d
 		}
-	}
-	if len(out) == 0 {
-		out["screen"] = playlist.Display{ID: "screen", Width: 1280, Height: 720}
 	}
 	return out
 }
@@ -214,6 +232,7 @@ func (k *Kiosk) update(s *screen, m Moment, kept Kept, lead bool) *time.Time {
 	k.catalogue()
 	p, plan := k.composer.Compose(s.display, m, kept)
 	p.Unenrolled = k.assignment == nil
+	p.Touch = k.touch.invites(s.display)
 	if k.pairing != nil && time.Now().Before(k.pairingEnds) {
 		p.Pairing = k.pairing
 	}
@@ -280,6 +299,7 @@ func (k *Kiosk) tend(ctx context.Context) error {
 			k.Nudge()
 			k.fetch.wantChanged()
 		}
+		k.touch.keep(ctx)
 		k.judge(ctx)
 		if n%12 == 0 {
 			now := time.Now()
@@ -383,6 +403,7 @@ func (k *Kiosk) Quit() {
 	}
 	k.mu.Unlock()
 	children = append(children, k.sound.quit()...)
+	children = append(children, k.touch.quit()...)
 	if c := k.fetch.child; c != nil { // nothing of it is lost: what it brought is journalled
 		c.Retire()
 		c.Kill()

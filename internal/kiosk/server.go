@@ -97,6 +97,8 @@ func (k *Kiosk) serveConn(ctx context.Context, c *link.Conn) {
 		k.serveStage(ctx, c, hello)
 	case hello.Kind == link.Hello && hello.Role == "fetch":
 		k.fetch.serve(ctx, c, hello)
+	case hello.Kind == link.Hello && hello.Role == "touch":
+		k.touch.serve(c, hello)
 	case hello.Kind == link.Order:
 		k.order(ctx, c, hello)
 	case hello.Kind == link.Hello && hello.Role == "sound":
@@ -270,6 +272,8 @@ func (k *Kiosk) hear(s *screen, m link.Message) {
 		k.mu.Unlock()
 		k.proof.Ended(s.display.ID, m)
 		k.sound.ended(s.display.ID, m)
+	case link.Touched:
+		k.touch.touched(s.display.ID)
 	case link.Fault:
 		k.fault("stage "+string(s.display.ID), m.Reason)
 	}

@@ -312,3 +312,30 @@ func (c *Composer) songs(d playlist.Display, list playlist.ID, m Moment) []strin
 	}
 	return out
 }
+
+// visitor lets a visitor's film or recording be heard instead of the music, or ends it.
+func (d *soundDesk) visitor(m link.Message) {
+	const id = "visitor"
+	d.mu.Lock()
+	if _, playing := d.playing[id]; playing {
+		delete(d.playing, id)
+		d.send(link.Message{Kind: link.Stop, ID: id})
+	}
+	d.mu.Unlock()
+	if m.Path == "" {
+		d.visitorLevel(1)
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	voice := link.Message{Kind: link.Prepare, ID: id, Path: m.Path, Bus: "speech", At: m.At - m.From*1e6}
+	d.playing[id] = voice
+	d.catchUp(id, voice)
+}
+
+// visitorLevel is the volume that a visitor chose, as a part of what the place allows.
+func (d *soundDesk) visitorLevel(part float64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.send(link.Message{Kind: link.Gain, Level: max(d.level, 0) * min(1, max(0, part))})
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -31,6 +32,7 @@ type Status struct {
 	Children  []supervise.Status `json:"children"`
 	Routines  int                `json:"goroutines"` // of kiosk itself
 	Plays     int64              `json:"plays"`      // rows of proof
+	Visits    VisitStatus        `json:"visits"`     // of today, at the library
 	Problems  []string           `json:"problems,omitempty"`
 	Faults    []Fault            `json:"faults,omitempty"`
 }
@@ -46,6 +48,29 @@ type SyncStatus struct {
 	Sent     int64     `json:"sent"` // bytes on the wire since fetch started
 	Received int64     `json:"received"`
 	Outbox   int64     `json:"outbox"` // rows of proof that the hub lacks
+}
+
+// VisitStatus sums up what visitors did today.
+type VisitStatus struct {
+	Visits  int64 `json:"visits"`
+	Items   int64 `json:"items"`
+	Missing int64 `json:"missing"` // searches that found nothing
+}
+
+func (k *Kiosk) visits(ctx context.Context) (v VisitStatus, err error) {
+	k.touch.keep(ctx)
+	counts, err := k.state.Counts(ctx, k.touch.today())
+	for c, n := range counts {
+		switch c.What {
+		case "visit":
+			v.Visits += n
+		case "item":
+			v.Items += n
+		case "missing":
+			v.Missing += n
+		}
+	}
+	return v, err
 }
 
 // ClockStatus says whether the clock is believed.
@@ -77,10 +102,12 @@ func (k *Kiosk) Status() Status {
 	trusted, why := k.clock.Trusted()
 	sync, number := k.syncStatus(context.Background())
 	plays, err := k.state.CountPlays(context.Background())
+	visits, err2 := k.visits(context.Background())
+	err = errors.Join(err, err2)
 	files, bytes := k.media.Usage()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	st := Status{Now: k.clock.Now(), Clock: ClockStatus{trusted, why, k.clock.Floor()}, Plays: plays, Routines: runtime.NumGoroutine(),
+	st := Status{Visits: visits, Now: k.clock.Now(), Clock: ClockStatus{trusted, why, k.clock.Floor()}, Plays: plays, Routines: runtime.NumGoroutine(),
 		Inventory: InventoryStatus{files, bytes, k.media.Damaged()}, Faults: slices.Clone(k.faults)}
 	if k.edition != nil {
 		st.Edition = k.edition.ID
@@ -113,6 +140,9 @@ func (k *Kiosk) Status() Status {
 				st.Problems = append(st.Problems, c.Problem)
 			}
 		}
+	}
+	if c := k.touch.child; c != nil {
+		st.Children = append(st.Children, c.Status())
 	}
 	if c := k.sound.child; c != nil {
 		st.Children = append(st.Children, c.Status())
@@ -155,6 +185,7 @@ type Brief struct {
 	Displays  []BriefDisplay  `json:"displays"`
 	Problems  []string        `json:"problems,omitempty"`
 	Restarts  int             `json:"restarts"`
+	Visits    VisitStatus     `json:"visits"`
 }
 
 // BriefDisplay is what is on one display.
@@ -168,7 +199,7 @@ type BriefDisplay struct {
 
 func (k *Kiosk) brief() Brief {
 	st := k.Status()
-	b := Brief{Clock: st.Clock, Inventory: st.Inventory, Problems: st.Problems}
+	b := Brief{Clock: st.Clock, Inventory: st.Inventory, Problems: st.Problems, Visits: st.Visits}
 	for _, c := range st.Children {
 		b.Restarts += c.Restarts
 	}

@@ -48,6 +48,14 @@ const (
 
 	Order Kind = "order" // a command line has the running kiosk do something; answered by progress and an answer
 
+	Home    Kind = "home"    // to touch: somebody touched the stage
+	Wipe    Kind = "wipe"    // the visit ends now
+	Edition Kind = "edition" // what is in force
+	Wiped   Kind = "wiped"   // nothing is left of the visit: it may be lowered
+	Idle    Kind = "idle"    // the visit is over
+	Count   Kind = "count"   // something that is counted
+	Play    Kind = "play"    // a visitor's film or recording is to be heard; without a path it ends
+
 	Want Kind = "want" // kiosk tells fetch what it wants
 	Got  Kind = "got"  // fetch tells kiosk how far it is
 )
@@ -56,7 +64,7 @@ const (
 // named At are CLOCK_MONOTONIC in nanoseconds, the same for every process.
 type Message struct {
 	Kind      Kind                `json:"kind"`
-	Role      string              `json:"role,omitempty"`    // hello: stage or sound
+	Role      string              `json:"role,omitempty"`    // hello: stage, sound, touch or fetch
 	Display   playlist.ID         `json:"display,omitempty"` // hello of a stage
 	PID       int                 `json:"pid,omitempty"`
 	Programme *playlist.Programme `json:"programme,omitempty"`

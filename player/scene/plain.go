@@ -161,6 +161,40 @@ func Mark(e *typeset.Engine, w, h int, lang playlist.Language) *image.RGBA {
 	return c.RGBA
 }
 
+// Invite draws the band that invites to touch, as wide as the screen, in each language
+// that has words for it.
+func Invite(e *typeset.Engine, w, h int, langs []playlist.Language) *image.RGBA {
+	c := &canvas{e: e, w: w, h: h, unit: unit(w, h)}
+	gap := c.px(36)
+	lines := [][]text{nil}
+	width, height := 0, 0
+	for _, l := range langs {
+		if !words.Has(string(l)) {
+			continue
+		}
+		b := c.set(words.In(string(l), "touch_invite"), l, 30, w-2*gap, options{col: Ink, lines: 1, bold: true})
+		if width += gap + b.Width; width+gap > w && len(lines[len(lines)-1]) > 0 {
+			lines, width = append(lines, nil), gap+b.Width
+		}
+		lines[len(lines)-1] = append(lines[len(lines)-1], b)
+		height = max(height, b.Height)
+	}
+	pad := c.px(8)
+	c = newCanvas(e, w, len(lines)*height+2*pad, Gold)
+	for i, l := range lines {
+		long := -gap
+		for _, b := range l {
+			long += gap + b.Width
+		}
+		x := (w - long) / 2
+		for _, b := range l {
+			c.put(b, x, pad+i*height+(height-b.Height)/2)
+			x += b.Width + gap
+		}
+	}
+	return c.RGBA
+}
+
 // Pairing draws the plate that shows a machine's enrolment code and the eight words
 // that the hub must show as well.
 func Pairing(e *typeset.Engine, w, h int, lang playlist.Language, p playlist.Pairing) *image.RGBA {

@@ -58,6 +58,12 @@ func sampleCard(lang playlist.Language, known bool) Card {
 	return card
 }
 
+func TestGoldenInvite(t *testing.T) {
+	golden.Check(t, "invite-wide", Invite(engine, 1280, 720, languages))
+	golden.Check(t, "invite-high", Invite(engine, 720, 1280, languages))
+	golden.Check(t, "invite-two", Invite(engine, 1280, 720, []playlist.Language{"vi", "jra", "lo"}))
+}
+
 func TestGoldenScreens(t *testing.T) {
 	place := playlist.ProgrammePlace{Names: playlist.Names{"vi": "Hữu Nghị"}, Languages: languages, Zone: "Asia/Ho_Chi_Minh"}
 	for _, lang := range languages {

@@ -191,10 +191,13 @@ func (d *Director) paint(p *painter) (something bool) {
 		z.draw(p, at)
 		something = something || z.current != nil
 	}
+	if img := d.invite.image(); img != nil {
+		p.image(img, image.Pt(0, d.canvas.Y-d.band), whole, plain)
+	}
 	if img := d.mark.image(); img != nil {
 		b := img.Bounds()
 		margin := d.canvas.Y / 90
-		corner := image.Pt(d.canvas.X-b.Dx()-margin, d.canvas.Y-b.Dy()-margin)
+		corner := image.Pt(d.canvas.X-b.Dx()-margin, d.canvas.Y-d.band-b.Dy()-margin)
 		if d.pairing {
 			corner = image.Pt((d.canvas.X-b.Dx())/2, (d.canvas.Y-b.Dy())/2)
 		}

@@ -47,6 +47,8 @@ type Director struct {
 	noticeSpan time.Duration    // how long it runs from then without a clock
 	overdue    time.Time        // when the programme was first seen to have run out
 	mark       picture
+	invite     picture // to touch: a band below the zones
+	band       int     // its height
 	pairing    bool // the mark is the plate with the enrolment code
 
 	began   time.Time
@@ -179,6 +181,7 @@ func (d *Director) stage(p *playlist.Programme) {
 	if len(d.place.Languages) == 0 {
 		d.place.Languages = []playlist.Language{playlist.Vietnamese, playlist.English}
 	}
+	band := d.band
 	d.setMark(p)
 	d.setNotice(p)
 	for _, z := range d.pending {
@@ -187,7 +190,7 @@ func (d *Director) stage(p *playlist.Programme) {
 	d.pending = nil
 	docs := d.visible(p.Zones)
 	slices.SortStableFunc(docs, func(a, b playlist.ProgrammeZone) int { return a.Z - b.Z })
-	same := len(docs) == len(d.zones)
+	same := len(docs) == len(d.zones) && band == d.band
 	for i := range docs {
 		same = same && d.zones[i].doc.Zone == docs[i].Zone
 	}
@@ -225,7 +228,7 @@ func (d *Director) visible(zones []playlist.ProgrammeZone) []playlist.ProgrammeZ
 }
 
 func (d *Director) newZone(doc playlist.ProgrammeZone) *zone {
-	w, h := d.canvas.X, d.canvas.Y
+	w, h := d.canvas.X, d.canvas.Y-d.band
 	z := &zone{d: d, doc: doc, last: d.at(), rect: image.Rect(doc.X*w/1000, doc.Y*h/1000, (doc.X+doc.W)*w/1000, (doc.Y+doc.H)*h/1000)}
 	d.feed(z)
 	return z
@@ -330,6 +333,12 @@ func (d *Director) sourceFor(z *zone, cue timeline.Cue) source {
 
 func (d *Director) setMark(p *playlist.Programme) {
 	d.mark.free()
+	d.invite.free()
+	if d.band = 0; p.Touch {
+		img := scene.Invite(d.typ, d.canvas.X, d.canvas.Y, d.place.Languages)
+		d.band = img.Rect.Dy()
+		d.invite.set(img)
+	}
 	d.pairing = p.Pairing != nil
 	if d.pairing {
 		d.mark.set(scene.Pairing(d.typ, d.canvas.X, d.canvas.Y, d.place.Languages[0], *p.Pairing))

@@ -21,9 +21,9 @@ import (
 
 // Count is something that is counted, without any identity.
 type Count struct {
-	What     string // visit, item, language, missing: a search that found nothing
-	Item     playlist.ID
-	Language playlist.Language
+	What     string            `json:"what"` // visit, item, language, missing: a search that found nothing
+	Item     playlist.ID       `json:"item,omitempty"`
+	Language playlist.Language `json:"language,omitempty"`
 }
 
 // Host is what the library asks of whoever runs it. Its methods are called by Fyne's
@@ -43,12 +43,17 @@ type Options struct {
 	Idle   time.Duration // a visit's end; 0: DefaultIdle
 	Finger float32       // 20 mm in Fyne's units, by the configured panel; at least 56 is used
 	Host   Host
+
+	// Pointer returns where the finger is, in Fyne's units; without it Fyne's own word
+	// is taken, which may be of the touch before.
+	Pointer func() (fyne.Position, bool)
 }
 
 // App is the library on one window. All methods are for Fyne's goroutine.
 type App struct {
 	o      Options
 	theme  *uitheme.Theme
+	glass  *glass
 	root   *fyne.Container
 	size   fyne.Size
 	lib    *library.Library
@@ -78,6 +83,7 @@ func New(o Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{o: o, theme: th, lib: lib, root: container.NewStack(), idle: idle{after: o.Idle}, level: firstLevel}
+	a.glass = newGlass(a)
 	a.visit = newVisit(a.first())
 	return a, nil
 }
@@ -92,13 +98,10 @@ func (a *App) Show(size fyne.Size) fyne.CanvasObject {
 	return a.root
 }
 
-// Load takes what is in force. A visitor stays where they are; an item that was taken
-// back while they looked at it closes, with a word of why.
-func (a *App) Load(ctx context.Context, c library.Choice) error {
-	lib, err := library.Open(ctx, a.o.Dir, c)
-	if err != nil {
-		return err // what is shown stays
-	}
+// Use takes what is in force from now on, in place of the library before, which is
+// closed. A visitor stays where they are; an item that was taken back while they looked
+// at it closes, with a word of why.
+func (a *App) Use(lib *library.Library, c library.Choice) error {
 	old := a.lib
 	a.lib, a.choice = lib, c
 	if !a.active {
@@ -109,6 +112,7 @@ func (a *App) Load(ctx context.Context, c library.Choice) error {
 			if i == len(a.visit.pages)-1 {
 				a.said = words.In(a.word(), "withdrawn")
 			}
+			a.stop()
 			a.visit.pages = a.visit.pages[:i]
 			break
 		}
@@ -212,17 +216,20 @@ func (a *App) build() {
 	if app := fyne.CurrentApp(); app != nil {
 		app.Settings().SetTheme(a.theme.With(a.visit.step, a.visit.contrast))
 	}
-	a.pane, held = nil, nil
+	a.pane = nil
 	all := []fyne.CanvasObject{canvas.NewRectangle(theme.Color(theme.ColorNameBackground)), a.frame()}
 	if a.warned > 0 {
 		all = append(all, a.warning())
 	}
-	a.root.Objects = all
+	a.root.Objects = append(all, a.glass)
 	a.root.Refresh()
 	if a.pane != nil {
 		a.pane.to(a.visit.here().offset * a.pane.span())
 	}
 }
+
+// stage is what lies under the glass: the uppermost page.
+func (a *App) stage() fyne.CanvasObject { return a.root.Objects[len(a.root.Objects)-2] }
 
 func (a *App) portrait() bool { return a.size.Height > a.size.Width }
 

@@ -91,7 +91,7 @@ func (a *App) theatre(p page, body library.Body, f library.File, head []fyne.Can
 		}
 		return container.NewBorder(nil, bottom, nil, nil, a.long(words))
 	}
-	return container.NewBorder(text.NewColumn(head...), bottom, nil, nil, newArea(middle, a.touch))
+	return container.NewBorder(text.NewColumn(head...), bottom, nil, nil, middle)
 }
 
 // captions reads the captions of a film: the visitor's language, else that of the film.

@@ -54,12 +54,12 @@ func (i inset) MinSize(objects []fyne.CanvasObject) fyne.Size {
 	return objects[0].MinSize().AddWidthHeight(2*i.x, 2*i.y)
 }
 
-// under puts its first object below a free part of the height, where it is within
+// lowered puts its first object below a free part of the height, where it is within
 // reach from a chair; the second gets the free part.
-type under struct{ free float32 }
+type lowered struct{ free float32 }
 
 // Layout implements fyne.Layout.
-func (u under) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+func (u lowered) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	top := size.Height * u.free
 	objects[0].Move(fyne.NewPos(0, top))
 	objects[0].Resize(fyne.NewSize(size.Width, size.Height-top))
@@ -70,7 +70,7 @@ func (u under) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 }
 
 // MinSize implements fyne.Layout.
-func (under) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(100, 100) }
+func (lowered) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(100, 100) }
 
 // beside puts its second object right of the first, if it is shown.
 type beside struct{ gap float32 }

@@ -35,7 +35,7 @@ func (a *App) frame() fyne.CanvasObject {
 	name, lang := card.Names.In(a.visit.lang, a.lib.Languages)
 	title := a.block(string(lang), name, theme.SizeNameHeadingText, "", true)
 	title.Centre = true
-	return container.New(under{0.4}, whole, container.NewStack(plate, container.NewCenter(title)))
+	return container.New(lowered{0.4}, whole, container.NewStack(plate, container.NewCenter(title)))
 }
 
 // chip is a tile with one word.
@@ -126,11 +126,13 @@ func (a *App) across(n int) int {
 }
 
 func (a *App) back() {
+	a.missed()
 	a.stop()
 	a.visit.back()
 }
 
 func (a *App) toHome() {
+	a.missed()
 	a.stop()
 	a.visit.home()
 }
@@ -154,7 +156,7 @@ func (a *App) warning() fyne.CanvasObject {
 	yes.chosen = true
 	keys := container.New(grid{columns: 2, gap: 2 * gap}, yes, no)
 	return container.NewStack(shade, newPane(container.New(inset{a.size.Width * 0.12, a.size.Height * 0.2},
-		text.NewColumn(title, number, count, space(gap), keys)), a.touch, func() {}))
+		text.NewColumn(title, number, count, space(gap), keys)), func() {}))
 }
 
 // page is the part between the bars.
@@ -192,7 +194,7 @@ func (a *App) long(content fyne.CanvasObject) fyne.CanvasObject {
 	side.Hide()
 	var whole *fyne.Container
 	var p *pane
-	p = newPane(content, a.touch, func() {
+	p = newPane(content, func() {
 		if whole == nil || p.span() <= 4 {
 			return
 		}
@@ -208,8 +210,8 @@ func (a *App) long(content fyne.CanvasObject) fyne.CanvasObject {
 		}
 	})
 	a.pane = p
-	up.tapped = func() { a.touch(); p.turn(false) }
-	down.tapped = func() { a.touch(); p.turn(true) }
+	up.tapped = func() { p.turn(false) }
+	down.tapped = func() { p.turn(true) }
 	whole = container.New(beside{gap}, p, side)
 	return whole
 }

@@ -301,11 +301,16 @@ func (a *App) entryTile(e library.Entry, v playlist.Version, fallback playlist.L
 		d.Spans = marked(detail)
 		blocks = append(blocks, d)
 	}
-	kind := words.In(a.word(), "kind_"+string(e.Kind))
-	if fallback != "" {
-		kind += " · " + words.LanguageName(string(fallback))
+	var notes []string
+	if v.Title != "" { // else it stands there already
+		notes = append(notes, words.In(a.word(), "kind_"+string(e.Kind)))
 	}
-	blocks = append(blocks, a.block(a.word(), kind, theme.SizeNameCaptionText, theme.ColorNamePrimary, false))
+	if fallback != "" {
+		notes = append(notes, words.LanguageName(string(fallback)))
+	}
+	if len(notes) > 0 {
+		blocks = append(blocks, a.block(a.word(), strings.Join(notes, " · "), theme.SizeNameCaptionText, theme.ColorNamePrimary, false))
+	}
 	t := newTile(a.do(func() {
 		a.open(page{kind: itemPage, item: e.ID})
 		a.o.Host.Counted(Count{What: "item", Item: e.ID, Language: v.Language})

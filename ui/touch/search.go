@@ -64,6 +64,18 @@ func (a *App) results() fyne.CanvasObject {
 	return text.NewColumn(all...)
 }
 
+// missed counts a search that found nothing, once, when the visitor leaves it. What was
+// typed is not kept.
+func (a *App) missed() {
+	if a.visit.here().kind != searchPage || strings.TrimSpace(a.visit.query) == "" {
+		return
+	}
+	found, err := a.lib.Search(context.Background(), a.visit.query, a.visit.lang, a.now())
+	if err == nil && len(found) == 0 {
+		a.o.Host.Counted(Count{What: "missing"})
+	}
+}
+
 // keyboard is the one of the layout that the visitor chose.
 func (a *App) keyboard() fyne.CanvasObject {
 	layout := keys.Layouts[a.visit.layout]

@@ -4,7 +4,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
@@ -12,7 +11,7 @@ import (
 )
 
 // tile is whatever a finger may touch: a plate with anything on it. It answers at once,
-// by light and dark and not by hue alone.
+// by light and dark and not by hue alone. The glass presses it.
 type tile struct {
 	widget.BaseWidget
 	inside  fyne.CanvasObject
@@ -26,11 +25,6 @@ type tile struct {
 	least   fyne.Size
 	tapped  func()
 }
-
-var (
-	_ fyne.Tappable     = (*tile)(nil)
-	_ desktop.Mouseable = (*tile)(nil)
-)
 
 // newTile puts blocks below each other on a plate.
 func newTile(tapped func(), blocks ...*text.Block) *tile {
@@ -56,29 +50,9 @@ func newChip(tapped func(), label *text.Block, padding float32) *tile {
 	return t
 }
 
-// Tapped implements fyne.Tappable.
-func (t *tile) Tapped(*fyne.PointEvent) {
-	t.press(false)
-	if t.tapped != nil {
-		t.tapped()
-	}
-}
-
-// held is the tile under the finger, if any: a drag lets go of it.
-var held *tile
-
-// MouseDown implements desktop.Mouseable.
-func (t *tile) MouseDown(*desktop.MouseEvent) { t.press(true) }
-
-// MouseUp implements desktop.Mouseable.
-func (t *tile) MouseUp(*desktop.MouseEvent) { t.press(false) }
-
 func (t *tile) press(on bool) {
 	if t.pressed == on {
 		return
-	}
-	if held = nil; on {
-		held = t
 	}
 	t.pressed = on
 	t.Refresh()

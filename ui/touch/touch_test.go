@@ -1,7 +1,6 @@
 package touch
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -160,7 +159,11 @@ func start(t *testing.T, w, h float32) *desk {
 func (d *desk) load(edition string, withdrawn ...playlist.ID) {
 	d.t.Helper()
 	c := library.Choice{Edition: edition, Display: playlist.Display{ID: "d1", Place: "hn"}, Trusted: true, Withdrawn: withdrawn}
-	if err := d.Load(context.Background(), c); err != nil {
+	lib, err := library.Open(d.t.Context(), d.dir, c)
+	if err == nil {
+		err = d.Use(lib, c)
+	}
+	if err != nil {
 		d.t.Fatal(err)
 	}
 }

@@ -229,7 +229,7 @@ func (b *builder) layouts() {
 			{ID: "ticker", Y: 950, W: 1000, H: 50, Source: layer(playlist.Ticker)}}},
 	}
 	sound := playlist.Sound{Volume: 60, Silent: []playlist.Daypart{{From: 21 * 60, To: 6 * 60}}}
-	b.rows.Displays = []playlist.Display{{ID: "sample-1", Place: "sample-gate", Width: 1280, Height: 720, Layout: "l-shape", Sound: sound}}
+	b.rows.Displays = []playlist.Display{{ID: "sample-1", Place: "sample-gate", Width: 1280, Height: 720, Layout: "l-shape", Role: playlist.RoleBoth, Sound: sound}}
 	for _, p := range b.rows.Places {
 		if p.Kind != playlist.Gate || p.Neighbour == nil {
 			continue
@@ -242,7 +242,7 @@ func (b *builder) layouts() {
 			name = "KH"
 		}
 		if f, ok := facing[name]; ok {
-			d := playlist.Display{ID: f.display, Place: p.ID, Width: 1920, Height: 1080, Layout: "l-shape", Sound: sound}
+			d := playlist.Display{ID: f.display, Place: p.ID, Width: 1920, Height: 1080, Layout: "l-shape", Role: playlist.RoleBoth, Sound: sound}
 			if name == "KH" {
 				d.Width, d.Height, d.Layout = 1080, 1920, "portrait"
 			}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -18,6 +19,9 @@ func Typed(text, key, lang string) string {
 	head, word := text[:i], norm.NFC.String(text[i:])
 	if strings.ContainsAny(key, tones) {
 		return head + tone(word, []rune(key)[0])
+	}
+	if r, _ := utf8.DecodeRuneInString(key); !unicode.IsLetter(r) {
+		return text + key
 	}
 	return head + telex(word, key)
 }
