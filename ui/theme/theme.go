@@ -63,12 +63,12 @@ func (t *Theme) Color(name fyne.ThemeColorName, _ fyne.ThemeVariant) color.Color
 		return palette.Gold
 	case theme.ColorNamePlaceHolder, theme.ColorNameDisabled:
 		return palette.Mist
-	case theme.ColorNameError:
-		return palette.Red
+	case theme.ColorNameError: // darker than the stage's: white words on them have 7 to 1
+		return palette.DeepRed
 	case theme.ColorNameSuccess:
-		return palette.Green
+		return palette.DeepGreen
 	case theme.ColorNameWarning:
-		return palette.Orange
+		return palette.Amber
 	}
 	return theme.DefaultTheme().Color(name, theme.VariantDark)
 }

@@ -47,6 +47,9 @@ type Options struct {
 	// Pointer returns where the finger is, in Fyne's units; without it Fyne's own word
 	// is taken, which may be of the touch before.
 	Pointer func() (fyne.Position, bool)
+
+	// Do has something done by Fyne's goroutine; without it fyne.Do.
+	Do func(func())
 }
 
 // App is the library on one window. All methods are for Fyne's goroutine.
@@ -78,6 +81,9 @@ func New(o Options) (*App, error) {
 		o.Idle = DefaultIdle
 	}
 	o.Finger = max(o.Finger, 56)
+	if o.Do == nil {
+		o.Do = fyne.Do
+	}
 	lib, err := library.Open(context.Background(), o.Dir, library.Choice{})
 	if err != nil {
 		return nil, err

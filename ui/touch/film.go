@@ -129,14 +129,15 @@ func (a *App) play(from time.Duration) {
 	m.began = now.Add(-from)
 	a.idle.play(true, a.o.Now())
 	a.o.Host.Sound(m.file.Path, from)
+	began := m.began
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel, m.done = cancel, make(chan struct{})
 	w, h := int(a.size.Width), int(a.size.Height*0.6)
 	go func() {
 		defer close(m.done)
-		err := m.show(ctx, from, w, h)
+		err := m.show(ctx, a.o.Do, began, from, w, h)
 		if ctx.Err() == nil {
-			fyne.Do(func() { a.over(m, err) })
+			a.o.Do(func() { a.over(m, err) })
 		}
 	}()
 }
@@ -188,9 +189,9 @@ func (m *film) halt() {
 const frameStep = 10 * time.Millisecond
 
 // show draws frames as they are due until the film ends.
-func (m *film) show(ctx context.Context, from time.Duration, w, h int) error {
+func (m *film) show(ctx context.Context, do func(func()), began time.Time, from time.Duration, w, h int) error {
 	if m.img == nil {
-		return m.listen(ctx, from)
+		return m.listen(ctx, do, began, from)
 	}
 	v, err := decode.OpenVideo(ctx, m.file.Path, decode.VideoOptions{Width: w, Height: h, Fit: playlist.Contain, Format: decode.RGBA})
 	if err != nil {
@@ -205,7 +206,7 @@ func (m *film) show(ctx context.Context, from time.Duration, w, h int) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		at := time.Since(m.began)
+		at := time.Since(began)
 		f, _ := v.Newest(at)
 		if f == nil {
 			if _, err := v.Ready(); err != nil {
@@ -221,7 +222,7 @@ func (m *film) show(ctx context.Context, from time.Duration, w, h int) error {
 		copy(img.Pix, f.Pix)
 		f.Release()
 		line, _ := m.vtt.At(at)
-		fyne.Do(func() {
+		do(func() {
 			m.img.Image = img
 			m.img.Refresh()
 			m.caption(line)
@@ -231,16 +232,16 @@ func (m *film) show(ctx context.Context, from time.Duration, w, h int) error {
 }
 
 // listen waits for a recording's end.
-func (m *film) listen(ctx context.Context, from time.Duration) error {
+func (m *film) listen(ctx context.Context, do func(func()), began time.Time, from time.Duration) error {
 	long, err := decode.Length(ctx, m.file.Path)
 	if err != nil {
 		return err
 	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for at := from; at < long; at = time.Since(m.began) {
+	for at := from; at < long; at = time.Since(began) {
 		line, _ := m.vtt.At(at)
-		fyne.Do(func() { m.caption(line) })
+		do(func() { m.caption(line) })
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

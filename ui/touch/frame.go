@@ -27,15 +27,31 @@ func (a *App) frame() fyne.CanvasObject {
 	}
 	body := container.NewBorder(a.languages(), bar, nil, nil, a.page())
 	whole := container.New(inset{gap, gap}, body)
-	if !a.visit.low {
+	free := a.free()
+	if free == 0 {
 		return whole
 	}
 	plate := canvas.NewRectangle(theme.Color(theme.ColorNameButton))
 	card := a.card()
 	name, lang := card.Names.In(a.visit.lang, a.lib.Languages)
 	title := a.block(string(lang), name, theme.SizeNameHeadingText, "", true)
-	title.Centre = true
-	return container.New(lowered{0.4}, whole, container.NewStack(plate, container.NewCenter(title)))
+	title.Wrap = false
+	return container.New(lowered{free}, whole, container.NewStack(plate, container.NewCenter(title)))
+}
+
+// free is the part of the height that is left free above what is touched. On a high
+// screen that brings everything within reach from a chair; a keyboard on a wide one
+// stands at the bottom anyway, and needs the room.
+func (a *App) free() float32 {
+	switch {
+	case !a.visit.low:
+		return 0
+	case a.portrait():
+		return 0.4
+	case a.visit.here().kind == searchPage:
+		return 0
+	}
+	return 0.25
 }
 
 // chip is a tile with one word.

@@ -71,7 +71,8 @@ func (g *glass) Dragged(e *fyne.DragEvent) {
 		g.tile = nil
 	}
 	if g.pane != nil {
-		g.pane.to(g.pane.scroll.Offset.Y - (at.Y - g.at.Y))
+		off := g.pane.scroll.Offset
+		g.pane.put(off.X-(at.X-g.at.X), off.Y-(at.Y-g.at.Y))
 	}
 	g.at = at
 }

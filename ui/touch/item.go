@@ -41,6 +41,9 @@ func (a *App) item(p page) fyne.CanvasObject {
 	if f, ok := playable(body); ok {
 		return a.theatre(p, body, f, head)
 	}
+	if len(body.Files) > 1 && body.Text() == "" || e.Kind == playlist.Document && len(body.Files) > 0 {
+		return a.leaves(p, body.Files, head)
+	}
 	var rest []fyne.CanvasObject
 	for _, f := range body.Files {
 		rest = append(rest, a.picture(f))
@@ -70,12 +73,7 @@ func playable(b library.Body) (library.File, bool) {
 // picture shows a still picture as large as the page's width and most of its height
 // take.
 func (a *App) picture(f library.File) fyne.CanvasObject {
-	scale := float32(1)
-	if app := fyne.CurrentApp(); app != nil {
-		if c := app.Driver().CanvasForObject(a.root); c != nil {
-			scale = c.Scale()
-		}
-	}
+	scale := a.pixels()
 	w, h := a.size.Width-4*a.o.Finger, a.size.Height*0.6
 	img, err := decode.Picture(f.Path, int(w*scale), int(h*scale), playlist.Contain)
 	if err != nil {

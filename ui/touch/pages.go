@@ -1,7 +1,6 @@
 package touch
 
 import (
-	"image/color"
 	"strings"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"fyne.io/fyne/v2/theme"
 
 	"cotmoc/internal/gate"
-	"cotmoc/internal/palette"
 	"cotmoc/internal/words"
 	"cotmoc/playlist"
 	"cotmoc/ui/text"
@@ -89,14 +87,21 @@ func (a *App) crossTile(card gate.Card) *tile {
 	}
 	t := newTile(a.do(func() { a.open(page{kind: crossPage}) }), blocks...)
 	t.middle, t.least = false, fyne.NewSize(a.o.Finger, 3*a.o.Finger)
-	t.fill = theme.ColorNameSuccess
-	if state != gate.Open {
-		t.fill = theme.ColorNameError
-	}
-	if state == gate.Unknown {
-		t.fill = theme.ColorNameWarning
-	}
+	t.fill = colours[state]
 	return t
+}
+
+// colours go with a gate's state. The word says it as well: no colour says it alone.
+var colours = map[gate.State]fyne.ThemeColorName{gate.Open: theme.ColorNameSuccess, gate.Closed: theme.ColorNameError, gate.Unknown: theme.ColorNameWarning}
+
+// plate is the ground of something that cannot be touched.
+func (a *App) plate(name fyne.ThemeColorName) *canvas.Rectangle {
+	p := canvas.NewRectangle(theme.Color(name))
+	p.CornerRadius = 14
+	if a.visit.contrast {
+		p.StrokeColor, p.StrokeWidth = theme.Color(theme.ColorNamePrimary), 2
+	}
+	return p
 }
 
 // newest is the first title of a shelf.
@@ -125,9 +130,7 @@ func (a *App) facing(card gate.Card) *text.Block {
 func (a *App) cross() fyne.CanvasObject {
 	card := a.card()
 	state, word, detail := card.Status()
-	fill := map[gate.State]color.Color{gate.Open: palette.Green, gate.Closed: palette.Red, gate.Unknown: palette.Amber}[state]
-	plate := canvas.NewRectangle(fill)
-	plate.CornerRadius = 14
+	plate := a.plate(colours[state])
 	status := container.NewStack(plate, container.NewPadded(text.NewColumn(
 		a.block(a.word(), word, theme.SizeNameHeadingText, "", true), a.block(a.word(), detail, theme.SizeNameSubHeadingText, "", false))))
 	all := []fyne.CanvasObject{a.title("cross_here"), status}
@@ -154,8 +157,7 @@ func (a *App) clocks(card gate.Card) fyne.CanvasObject {
 		for _, b := range []*text.Block{label, digits, date} {
 			b.Centre = true
 		}
-		plate := canvas.NewRectangle(theme.Color(theme.ColorNameButton))
-		plate.CornerRadius = 14
+		plate := a.plate(theme.ColorNameButton)
 		all = append(all, container.NewStack(plate, container.NewPadded(text.NewColumn(label, digits, date))))
 	}
 	return container.New(grid{columns: len(all), gap: gap}, all...)

@@ -32,8 +32,15 @@ func (p *pane) span() float32 {
 	return max(0, p.scroll.Content.MinSize().Height-p.scroll.Size().Height)
 }
 
-func (p *pane) to(y float32) {
-	p.scroll.ScrollToOffset(fyne.NewPos(0, min(max(0, y), p.span())))
+func (p *pane) to(y float32) { p.put(p.scroll.Offset.X, y) }
+
+// put moves the pane to a place, as far as it goes.
+func (p *pane) put(x, y float32) {
+	wide := max(0, p.scroll.Content.MinSize().Width-p.scroll.Size().Width)
+	if p.scroll.Direction == container.ScrollVerticalOnly {
+		wide = 0
+	}
+	p.scroll.ScrollToOffset(fyne.NewPos(min(max(0, x), wide), min(max(0, y), p.span())))
 	p.moved()
 }
 

@@ -74,6 +74,7 @@ func content(t testing.TB, dir string) playlist.Rows {
 	add("rights", playlist.Bulletin, all...)
 	add("only-vi", playlist.Bulletin, playlist.Version{Language: "vi", Title: "Hướng dẫn khai báo hải quan", Text: "Người xuất cảnh khai báo hải quan tại quầy số 4."})
 	add("photo", playlist.Picture, playlist.Version{Language: "zxx", Media: []playlist.Hash{picture(t, dir, &r)}})
+	add("leaflet", playlist.Document, playlist.Version{Language: "vi", Title: "Tờ rơi", Media: []playlist.Hash{r.Media[0].SHA256, r.Media[0].SHA256}})
 	add("jarai", playlist.Bulletin, playlist.Version{Language: "jra", Title: "Hră pơthâo", Text: texts["jra"]})
 	return r
 }
@@ -134,16 +135,17 @@ type desk struct {
 	win  fyne.Window
 	now  time.Time
 	dir  string
+	todo chan func() // by Fyne's goroutine, which is the test's
 }
 
 func start(t *testing.T, w, h float32) *desk {
 	t.Helper()
 	test.NewTempApp(t)
-	d := &desk{t: t, host: &host{}, now: noon, dir: t.TempDir()}
+	d := &desk{t: t, host: &host{}, now: noon, dir: t.TempDir(), todo: make(chan func(), 10_000)}
 	if err := store.WriteEdition(t.Context(), d.dir, "e1", content(t, d.dir)); err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Options{Dir: d.dir, Now: func() time.Time { return d.now }, Host: d.host})
+	a, err := New(Options{Dir: d.dir, Now: func() time.Time { return d.now }, Host: d.host, Do: func(f func()) { d.todo <- f }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,11 +180,12 @@ func (d *desk) picture() *image.RGBA {
 
 // screens are all pages.
 var screens = map[string]func(d *desk){
-	"home":  func(d *desk) {},
-	"cross": func(d *desk) { d.open(page{kind: crossPage}) },
-	"shelf": func(d *desk) { d.open(page{kind: shelfPage, shelf: library.News}) },
-	"item":  func(d *desk) { d.open(page{kind: itemPage, item: "rights"}) },
-	"about": func(d *desk) { d.open(page{kind: aboutPage}) },
+	"home":   func(d *desk) {},
+	"cross":  func(d *desk) { d.open(page{kind: crossPage}) },
+	"shelf":  func(d *desk) { d.open(page{kind: shelfPage, shelf: library.News}) },
+	"item":   func(d *desk) { d.open(page{kind: itemPage, item: "rights"}) },
+	"leaves": func(d *desk) { d.open(page{kind: itemPage, item: "leaflet", leaf: 1, zoom: 1}) },
+	"about":  func(d *desk) { d.open(page{kind: aboutPage}) },
 	"search": func(d *desk) {
 		d.find()
 		d.visit.query = map[playlist.Language]string{"vi": "tu do", "en": "free", "zh-Hans": "自由", "lo": "ມະນຸດ", "km": "មនុស្ស"}[d.visit.lang]
@@ -202,6 +205,25 @@ func TestGoldenScreens(t *testing.T) {
 					d.build()
 					golden.Check(t, fmt.Sprintf("%s-%s-%.0f-%d", name, lang, size.Width, step), d.picture())
 				}
+			}
+		}
+	}
+}
+
+// The look of all the contrast there is, and the controls within reach from a chair.
+func TestGoldenModes(t *testing.T) {
+	for _, size := range []fyne.Size{{Width: 1280, Height: 720}, {Width: 720, Height: 1280}} {
+		d := start(t, size.Width, size.Height)
+		for _, name := range []string{"home", "cross", "search"} {
+			for _, lang := range []playlist.Language{"vi", "km"} {
+				d.visit = newVisit(lang)
+				d.visit.contrast = true
+				screens[name](d)
+				d.build()
+				golden.Check(t, fmt.Sprintf("contrast-%s-%s-%.0f", name, lang, size.Width), d.picture())
+				d.visit.contrast, d.visit.low = false, true
+				d.build()
+				golden.Check(t, fmt.Sprintf("low-%s-%s-%.0f", name, lang, size.Width), d.picture())
 			}
 		}
 	}

@@ -24,6 +24,8 @@ type page struct {
 	kind   pageKind
 	shelf  library.Shelf
 	item   playlist.ID
+	leaf   int     // of a document
+	zoom   int     // of its pages
 	offset float32 // how far it is scrolled, as a part of all of it
 }
 

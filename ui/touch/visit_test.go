@@ -1,6 +1,7 @@
 package touch
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -304,5 +305,71 @@ func TestPoorMachines(t *testing.T) {
 	}
 	if _, err := library.Open(t.Context(), d.dir, library.Choice{Edition: "gone", Display: playlist.Display{Place: "hn"}}); err == nil {
 		t.Error("an edition that is not there was opened")
+	}
+}
+
+// A document is read by page, larger and smaller, and dragged in both directions.
+func TestLeaves(t *testing.T) {
+	d := start(t, 1280, 720)
+	d.tap("Đọc")
+	d.tap("Tờ rơi")
+	d.tap("Trang sau")
+	if !d.says("Trang 2/2") {
+		t.Error("the second page is not there")
+	}
+	d.tap("Trang sau") // there is no third
+	d.tap("Phóng to")
+	d.tap("Phóng to")
+	d.tap("Phóng to")
+	if p := d.visit.here(); p.leaf != 1 || p.zoom != 2 {
+		t.Errorf("%+v", p)
+	}
+	e := &desktop.MouseEvent{}
+	e.AbsolutePosition = fyne.NewPos(600, 400)
+	d.glass.MouseDown(e)
+	m := &fyne.DragEvent{}
+	m.AbsolutePosition = fyne.NewPos(400, 300)
+	d.glass.Dragged(m)
+	d.glass.MouseUp(e)
+	if off := d.pane.scroll.Offset; off.X < 150 || off.Y < 50 {
+		t.Errorf("the page was dragged to %v", off)
+	}
+	d.tap("Thu nhỏ")
+	d.tap("Trang trước")
+	if p := d.visit.here(); p.leaf != 0 || p.zoom != 1 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// Whatever somebody touches for an hour: nothing breaks, nothing stays, and nobody gets
+// out.
+func TestMonkey(t *testing.T) {
+	d := start(t, 1280, 720)
+	r := rand.New(rand.NewPCG(7, 7))
+	for n := range 1500 {
+		e := &desktop.MouseEvent{}
+		e.AbsolutePosition = fyne.NewPos(r.Float32()*1280, r.Float32()*720)
+		d.glass.MouseDown(e)
+		if r.IntN(5) == 0 {
+			m := &fyne.DragEvent{}
+			m.AbsolutePosition = fyne.NewPos(r.Float32()*1280, r.Float32()*720)
+			d.glass.Dragged(m)
+		}
+		d.glass.MouseUp(e)
+		d.now = d.now.Add(time.Duration(r.IntN(4000)) * time.Millisecond)
+		d.Tick()
+		if !d.active {
+			d.Home()
+		}
+		if n%100 == 0 {
+			d.load("e1")
+		}
+		if len(d.visit.pages) > maxPages || len([]rune(d.visit.query)) > maxQuery || len(d.root.Objects) > 4 {
+			t.Fatalf("after %d touches: %+v", n, d.visit)
+		}
+	}
+	d.Wipe()
+	if v := d.visit; v.query != "" || len(v.pages) != 1 || v.lang != "vi" || v.contrast || v.low || v.step != 0 {
+		t.Errorf("something stayed: %+v", v)
 	}
 }
