@@ -79,6 +79,12 @@ func (d *desk) adopt(id string, rows playlist.Rows) {
 // stage connects as display d's stage and hands over what it is told.
 func (d *desk) stage(pid int, sequence uint64) (*link.Conn, <-chan link.Message) {
 	d.t.Helper()
+	return d.connect(link.Message{Kind: link.Hello, Role: "stage", Display: "d", PID: pid, Sequence: sequence})
+}
+
+// connect connects as a child and hands over what it is told.
+func (d *desk) connect(hello link.Message) (*link.Conn, <-chan link.Message) {
+	d.t.Helper()
 	var raw net.Conn
 	deadline := time.Now().Add(20 * time.Second)
 	for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
@@ -92,7 +98,7 @@ func (d *desk) stage(pid int, sequence uint64) (*link.Conn, <-chan link.Message)
 		}
 	}
 	c := link.NewConn(raw)
-	if err := c.Send(link.Message{Kind: link.Hello, Role: "stage", Display: "d", PID: pid, Sequence: sequence}); err != nil {
+	if err := c.Send(hello); err != nil {
 		d.t.Fatal(err)
 	}
 	out := make(chan link.Message, 100)

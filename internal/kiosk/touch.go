@@ -60,12 +60,10 @@ func newTouchDesk(k *Kiosk) *touchDesk {
 // Serve starts the library once one of the machine's displays is for touch, and keeps
 // it running.
 func (d *touchDesk) Serve(ctx context.Context) error {
-	if d.child == nil {
-		<-ctx.Done()
-		return ctx.Err()
-	}
+	var mine playlist.Display
 	for {
-		if mine, ok := d.k.touchDisplay(); ok {
+		var ok bool
+		if mine, ok = d.k.touchDisplay(); ok {
 			d.mu.Lock()
 			d.display = mine
 			d.mu.Unlock()
@@ -77,14 +75,18 @@ func (d *touchDesk) Serve(ctx context.Context) error {
 		case <-time.After(time.Second):
 		}
 	}
-	at := image.Rect(0, 0, d.display.Width, d.display.Height)
+	if d.child == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	at := image.Rect(0, 0, mine.Width, mine.Height)
 	if s, err := device.OpenScreen(); err == nil {
 		monitors := s.Monitors()
-		at = monitors[min(d.k.monitorOf(d.display.ID), len(monitors)-1)]
+		at = monitors[min(d.k.monitorOf(mine.ID), len(monitors)-1)]
 		s.Close()
 	}
 	size := fmt.Sprintf("%dx%d+%d+%d", at.Dx(), at.Dy(), at.Min.X, at.Min.Y)
-	d.child.Args = append([]string{"--socket", d.k.socket(), "--data", d.k.cfg.Dir, "--display", string(d.display.ID), "--size", size, "--mm", strconv.Itoa(d.display.WidthMM)}, d.k.cfg.TouchArgs...)
+	d.child.Args = append([]string{"--socket", d.k.socket(), "--data", d.k.cfg.Dir, "--display", string(mine.ID), "--size", size, "--mm", strconv.Itoa(mine.WidthMM)}, d.k.cfg.TouchArgs...)
 	return d.child.Serve(ctx)
 }
 
@@ -267,12 +269,12 @@ func (k *Kiosk) post(display playlist.ID, m link.Message) {
 // It is called with the kiosk's lock held.
 func (d *touchDesk) follow(withdrawn []playlist.ID, trusted bool) {
 	files, _ := d.k.media.Usage()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	notice := false
 	if s := d.k.screens[d.display.ID]; s != nil && s.prog != nil {
 		notice = s.prog.Notice != nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.conn == nil {
 		return
 	}

@@ -49,7 +49,7 @@ type Director struct {
 	mark       picture
 	invite     picture // to touch: a band below the zones
 	band       int     // its height
-	pairing    bool // the mark is the plate with the enrolment code
+	pairing    bool    // the mark is the plate with the enrolment code
 
 	began   time.Time
 	still   map[string]bool // why stage time stands still: covered, notice

@@ -1,0 +1,103 @@
+package kiosk
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"cotmoc/player/link"
+	"cotmoc/playlist"
+	"cotmoc/playlist/store"
+)
+
+// hears waits for a message of a kind.
+func (d *desk) hears(in <-chan link.Message, kind link.Kind) link.Message {
+	d.t.Helper()
+	limit := time.NewTimer(20 * time.Second)
+	defer limit.Stop()
+	for {
+		select {
+		case m, open := <-in:
+			if !open {
+				d.t.Fatalf("the connection closed before %q came", kind)
+			}
+			if m.Kind == kind {
+				return m
+			}
+		case <-limit.C:
+			d.t.Fatalf("%q never came", kind)
+		}
+	}
+}
+
+func (d *desk) says(c *link.Conn, m link.Message) {
+	d.t.Helper()
+	if err := c.Send(m); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// A visit from the first touch to the last: the stage is covered, the library is told to
+// begin, what is in force follows every change, and the stage goes on when the visit is
+// wiped. A notice ends a visit at once.
+func TestVisit(t *testing.T) {
+	both := func(r *playlist.Rows) { r.Displays[0].Role = playlist.RoleBoth }
+	d := newDesk(t, t.TempDir(), hall(both))
+	stage, told := d.stage(1000001, 0)
+	d.told(told, "a programme", plays("day"))
+	library, in := d.connect(link.Message{Kind: link.Hello, Role: "touch", Display: "d", PID: 1000002})
+	var c struct {
+		Edition string           `json:"edition"`
+		Display playlist.Display `json:"display"`
+		Trusted bool             `json:"trusted"`
+	}
+	if err := json.Unmarshal(d.hears(in, link.Edition).Body, &c); err != nil || c.Edition != "e1" || c.Display.Place != "g" || !c.Trusted {
+		t.Errorf("%+v %v", c, err)
+	}
+	d.says(stage, link.Message{Kind: link.Touched}) // it is not ready: nobody is led to a black window
+	d.says(library, link.Message{Kind: link.Ready})
+	until(t, "it is ready", func() bool { d.k.touch.mu.Lock(); defer d.k.touch.mu.Unlock(); return d.k.touch.ready })
+	d.says(stage, link.Message{Kind: link.Touched})
+	d.hears(in, link.Home)
+	d.hears(told, link.Cover)
+	for _, count := range []store.Count{{What: "visit"}, {What: "item", Item: "a", Language: "vi"}, {What: "somebody's name"}} {
+		raw, _ := json.Marshal(map[string]any{"what": count.What, "item": count.Item, "language": "vi"})
+		d.says(library, link.Message{Kind: link.Count, Body: raw})
+	}
+	d.adopt("e2", hall(both))
+	if err := json.Unmarshal(d.hears(in, link.Edition).Body, &c); err != nil || c.Edition != "e2" {
+		t.Errorf("%+v %v", c, err)
+	}
+	d.says(library, link.Message{Kind: link.Wiped})
+	d.hears(told, link.Uncover)
+	if v := d.k.Status().Visits; v.Visits != 1 || v.Items != 1 {
+		t.Errorf("%+v", v)
+	}
+
+	d.says(stage, link.Message{Kind: link.Touched})
+	d.hears(told, link.Cover)
+	d.adopt("e3", hall(func(r *playlist.Rows) {
+		both(r)
+		r.Notices = []playlist.Notice{{ID: "n", Owner: "g", Places: []playlist.ID{"g"}, Severity: playlist.Extreme, Starts: d.clock().Add(-time.Minute), Ends: d.clock().Add(time.Hour),
+			Bodies: map[playlist.Language]playlist.Body{"vi": {Title: "Sạt lở"}}}}
+	}))
+	d.hears(in, link.Wipe)
+	d.hears(told, link.Uncover)
+	d.says(stage, link.Message{Kind: link.Touched})
+	until(t, "the touch was heard", func() bool { d.k.touch.mu.Lock(); defer d.k.touch.mu.Unlock(); return !d.k.touch.up })
+}
+
+// A library that goes while somebody visits leaves the stage.
+func TestLibraryGone(t *testing.T) {
+	d := newDesk(t, t.TempDir(), hall(func(r *playlist.Rows) { r.Displays[0].Role = playlist.RoleBoth }))
+	stage, told := d.stage(1000001, 0)
+	d.told(told, "a programme", plays("day"))
+	library, in := d.connect(link.Message{Kind: link.Hello, Role: "touch", Display: "d", PID: 1000002})
+	d.hears(in, link.Edition)
+	d.says(library, link.Message{Kind: link.Ready})
+	until(t, "it is ready", func() bool { d.k.touch.mu.Lock(); defer d.k.touch.mu.Unlock(); return d.k.touch.ready })
+	d.says(stage, link.Message{Kind: link.Touched})
+	d.hears(told, link.Cover)
+	library.Close()
+	d.hears(told, link.Uncover)
+}
