@@ -9,9 +9,11 @@ import (
 	"flag"
 	"fmt"
 	"image"
+	"image/png"
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -34,6 +36,7 @@ func main() {
 
 type flags struct {
 	socket, data, display, edition, size string
+	shots                                string
 	idle                                 time.Duration
 	millimetres                          int
 }
@@ -48,6 +51,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	set.StringVar(&f.edition, "edition", "", "edition to show without kiosk; with --place")
 	place := set.String("place", "", "place whose library it is, without kiosk")
 	set.StringVar(&f.size, "size", "1280x720", "size and place of the window, as 1920x1080+0+0")
+	set.StringVar(&f.shots, "shots", "", "folder to leave pictures of the screen in, then end; with --edition")
 	set.DurationVar(&f.idle, "idle", touch.DefaultIdle, "end a visit after this time without a touch")
 	set.IntVar(&f.millimetres, "mm", 0, "width of the panel in millimetres: touch targets are 20 mm high; 0: not known")
 	if err := set.Parse(args); err != nil {
@@ -79,7 +83,15 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	alone := library.Choice{Edition: f.edition, Display: playlist.Display{Place: playlist.ID(*place)}, Trusted: true}
 	w.Run(ctx, func() {
 		if f.socket == "" {
-			go w.Choose(alone, func(err error) { fmt.Fprintln(stderr, "touch:", err) })
+			go func() { // ends with the process
+				w.Choose(alone, func(err error) { fmt.Fprintln(stderr, "touch:", err) })
+				if f.shots != "" {
+					if err := shoot(ctx, w, screen, at, f.shots); err != nil {
+						fmt.Fprintln(stderr, "touch:", err)
+					}
+					stop()
+				}
+			}()
 			return
 		}
 		go h.serve(ctx, stop, f, w) // ends with ctx
@@ -193,4 +205,45 @@ func (h *host) pump(ctx context.Context, c *link.Conn, w *touch.Window) error {
 			return err
 		}
 	}
+}
+
+// shoot leaves pictures of some pages, as they are on the screen.
+func shoot(ctx context.Context, w *touch.Window, screen *device.Screen, at image.Rectangle, dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("pictures: %w", err)
+	}
+	w.Do(func(a *touch.App) { a.Home() })
+	for _, lang := range []playlist.Language{"vi", "en", "zh-Hans", "lo", "km"} {
+		for _, page := range []string{"home", "cross", "item"} {
+			w.Do(func(a *touch.App) {
+				a.Speak(lang)
+				if page == "item" {
+					a.Visit(a.First())
+					return
+				}
+				a.Visit(page)
+			})
+			select { // for the picture to be drawn
+			case <-ctx.Done():
+				return nil
+			case <-time.After(700 * time.Millisecond):
+			}
+			img, err := screen.Grab(at)
+			if err != nil {
+				return err
+			}
+			if err := save(filepath.Join(dir, "touch-"+page+"-"+string(lang)+".png"), img); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func save(path string, img image.Image) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("pictures: %w", err)
+	}
+	return errors.Join(png.Encode(f, img), f.Close())
 }

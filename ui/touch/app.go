@@ -154,6 +154,38 @@ func (a *App) Home() {
 	a.build()
 }
 
+// Speak lets the visit go on in a language.
+func (a *App) Speak(l playlist.Language) {
+	a.speak(l)
+	a.build()
+}
+
+// First is the id of an item with words, for pictures of an opened one; "home" where
+// there is none.
+func (a *App) First() string {
+	for _, s := range []library.Shelf{library.Read, library.News} {
+		if all := a.lib.On(s, a.visit.lang, a.now()); len(all) > 0 {
+			return string(all[0].ID)
+		}
+	}
+	return "home"
+}
+
+// Visit opens a page: home, cross, search, or an item by its id.
+func (a *App) Visit(name string) {
+	a.toHome()
+	switch name {
+	case "home":
+	case "cross":
+		a.open(page{kind: crossPage})
+	case "search":
+		a.find()
+	default:
+		a.open(page{kind: itemPage, item: playlist.ID(name)})
+	}
+	a.build()
+}
+
 // Wipe forgets the visit.
 func (a *App) Wipe() {
 	a.stop()
