@@ -203,6 +203,13 @@ func TestSearch(t *testing.T) {
 	if d.visit.query != "hai quan" || d.tiles()["Hướng dẫn khai báo hải quan"] == nil {
 		t.Errorf("%q found %v", d.visit.query, d.tiles())
 	}
+	d.visit.query = "khaai"
+	d.build()
+	if d.tiles()["Hướng dẫn khai báo hải quan"] == nil {
+		t.Error("a slip of the finger finds nothing")
+	}
+	d.visit.query = "hai quan"
+	d.build()
 	d.tap("Xóa")
 	if d.visit.query != "hai qua" {
 		t.Errorf("%q", d.visit.query)

@@ -20,12 +20,25 @@ type Found struct {
 // maxFound is how many results a screen offers.
 const maxFound = 20
 
-// Search finds items by words in any language and script, with or without marks.
+// Search finds items by words in any language and script, with or without marks; where
+// nothing has them, by the library's own words that are close to them in Latin letters.
 // Of an item that was found in several languages the visitor's own is shown.
 func (l *Library) Search(ctx context.Context, query string, lang playlist.Language, now Now) ([]Found, error) {
 	if l.index == nil || strings.TrimSpace(query) == "" {
 		return nil, nil
 	}
+	out, err := l.search(ctx, query, lang, now)
+	if err != nil || len(out) > 0 {
+		return out, err
+	}
+	better, ok, err := l.index.Correct(ctx, query) // a slip of the finger, perhaps
+	if err != nil || !ok {
+		return nil, err
+	}
+	return l.search(ctx, better, lang, now)
+}
+
+func (l *Library) search(ctx context.Context, query string, lang playlist.Language, now Now) ([]Found, error) {
 	hits, err := l.index.Search(ctx, query, "", 4*maxFound)
 	if err != nil {
 		return nil, err
