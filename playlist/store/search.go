@@ -141,16 +141,36 @@ func (x *Index) Search(ctx context.Context, query string, lang playlist.Language
 	if folded == "" {
 		return nil, nil
 	}
-	var out []Hit
 	// Exact matches rank above folded ones: ma, má and mà fold together.
-	err := eachRow(ctx, x.db, `SELECT d.item, d.version, d.language, d.title FROM words JOIN documents d ON d.rowid=words.rowid
-		WHERE words MATCH ? AND (?='' OR d.language=?)
-		ORDER BY words.rowid IN (SELECT rowid FROM words WHERE words MATCH ?) DESC, rank LIMIT ?`,
-		[]any{"folded : " + folded, lang, lang, "exact : " + plain, limit}, func(scan func(...any) error) error {
+	out, err := x.matches(ctx, "exact : "+plain, lang, limit, nil)
+	if err != nil || len(out) == limit {
+		return out, err
+	}
+	return x.matches(ctx, "folded : "+folded, lang, limit, out)
+}
+
+// candidates is how many matches are ranked at least: a word that half of the library
+// has need not be ranked through all of it.
+const candidates = 2000
+
+// matches adds to out what matches, best first, up to limit in all.
+func (x *Index) matches(ctx context.Context, match string, lang playlist.Language, limit int, out []Hit) ([]Hit, error) {
+	known := map[playlist.ID]bool{}
+	for _, h := range out {
+		known[h.Version] = true
+	}
+	err := eachRow(ctx, x.db, `SELECT item, version, language, title FROM
+		(SELECT d.item, d.version, d.language, d.title, rank AS r FROM words JOIN documents d ON d.rowid=words.rowid
+		WHERE words MATCH ? AND (?='' OR d.language=?) LIMIT ?) ORDER BY r LIMIT ?`,
+		[]any{match, lang, lang, max(candidates, limit), limit + len(known)}, func(scan func(...any) error) error {
 			var h Hit
-			err := scan(&h.Item, &h.Version, &h.Language, &h.Title)
-			out = append(out, h)
-			return err
+			if err := scan(&h.Item, &h.Version, &h.Language, &h.Title); err != nil {
+				return err
+			}
+			if !known[h.Version] && len(out) < limit {
+				out = append(out, h)
+			}
+			return nil
 		})
 	return out, err
 }

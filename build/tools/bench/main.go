@@ -48,6 +48,7 @@ var benchmarks = []benchmark{
 	{"typeset", false, benchTypeset},
 	{"sound/sync", false, benchSync},
 	{"hub", false, benchHub},
+	{"touch", false, benchTouch},
 	{"sync", false, benchFetch},
 	{"idle", false, benchIdle},
 	{"fleet", false, benchFleet},
