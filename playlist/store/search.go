@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -153,14 +154,25 @@ func (x *Index) Search(ctx context.Context, query string, lang playlist.Language
 // has need not be ranked through all of it.
 const candidates = 2000
 
+// short says whether what is looked for is one letter or two: half of the library has
+// them, and to rank all that would take longer than the next key.
+func short(match string) bool {
+	_, phrase, _ := strings.Cut(match, `"`)
+	return utf8.RuneCountInString(strings.TrimSuffix(phrase, `" *`)) <= 2
+}
+
 // matches adds to out what matches, best first, up to limit in all.
 func (x *Index) matches(ctx context.Context, match string, lang playlist.Language, limit int, out []Hit) ([]Hit, error) {
 	known := map[playlist.ID]bool{}
 	for _, h := range out {
 		known[h.Version] = true
 	}
+	rank := "rank"
+	if short(match) {
+		rank = "0"
+	}
 	err := eachRow(ctx, x.db, `SELECT item, version, language, title FROM
-		(SELECT d.item, d.version, d.language, d.title, rank AS r FROM words JOIN documents d ON d.rowid=words.rowid
+		(SELECT d.item, d.version, d.language, d.title, `+rank+` AS r FROM words JOIN documents d ON d.rowid=words.rowid
 		WHERE words MATCH ? AND (?='' OR d.language=?) LIMIT ?) ORDER BY r LIMIT ?`,
 		[]any{match, lang, lang, max(candidates, limit), limit + len(known)}, func(scan func(...any) error) error {
 			var h Hit

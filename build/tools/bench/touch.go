@@ -133,13 +133,16 @@ func clipped(s string, n int) string {
 	return string(r[:min(n, len(r))])
 }
 
+// longest is how many characters a query has at most: few type more.
+const longest = 20
+
 // pick takes a query out of a sentence: some words, or for a script without spaces some
 // characters that begin and end with whole clusters.
 func pick(r *rand.Rand, sentences []string) string {
 	s := sentences[r.IntN(len(sentences))]
 	if words := strings.Fields(s); len(words) > 4 {
 		from := r.IntN(len(words) - 2)
-		return strings.Join(words[from:from+1+r.IntN(2)], " ")
+		return clipped(strings.Join(words[from:from+1+r.IntN(2)], " "), longest)
 	}
 	runes := []rune(s)
 	from := r.IntN(max(1, len(runes)-6))

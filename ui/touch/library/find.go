@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"cotmoc/playlist"
@@ -111,7 +112,7 @@ func find(text []rune, query string) (from, to int) {
 		for j < len(text) && combines(text[j]) {
 			j++
 		}
-		f := store.Fold(string(text[i:j]))
+		f := fold(text[i:j])
 		folded.WriteString(f)
 		for range len(f) {
 			at = append(at, i)
@@ -127,6 +128,17 @@ func find(text []rune, query string) (from, to int) {
 		return from, max(at[end], from+1)
 	}
 	return from, len(text)
+}
+
+// fold is store.Fold of one character with its marks; most need no looking up.
+func fold(c []rune) string {
+	switch r := c[0]; {
+	case len(c) == 1 && r < 0x80:
+		return string(unicode.ToLower(r))
+	case len(c) == 1 && r >= 0xE00 && r < 0x1E00, len(c) == 1 && r >= 0x2E80 && r < 0xA000: // scripts without capitals and strokes
+		return string(r)
+	}
+	return store.Fold(string(c))
 }
 
 // combines says whether a character belongs to the one before it.
