@@ -1,6 +1,7 @@
 package touch
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -130,9 +131,11 @@ func (a *App) facing(card gate.Card) *text.Block {
 func (a *App) cross() fyne.CanvasObject {
 	card := a.card()
 	state, word, detail := card.Status()
-	plate := a.plate(colours[state])
-	status := container.NewStack(plate, container.NewPadded(text.NewColumn(
-		a.block(a.word(), word, theme.SizeNameHeadingText, "", true), a.block(a.word(), detail, theme.SizeNameSubHeadingText, "", false))))
+	says := []fyne.CanvasObject{a.block(a.word(), word, theme.SizeNameHeadingText, "", true), a.block(a.word(), detail, theme.SizeNameSubHeadingText, "", false)}
+	if state == gate.Unknown { // the question first, then the advice
+		slices.Reverse(says)
+	}
+	status := container.NewStack(a.plate(colours[state]), container.NewPadded(text.NewColumn(says...)))
 	all := []fyne.CanvasObject{a.title("cross_here"), status}
 	if card.Trusted {
 		all = append(all, a.clocks(card))
