@@ -68,7 +68,7 @@ func TestWrongCommands(t *testing.T) {
 func TestConsole(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hub")
 	program(t, 0, "init", "--demo", "--data", dir)
-	serve := exec.Command(os.Args[0], "serve", "--data", dir, "--listen", "127.0.0.1:0")
+	serve := exec.Command(os.Args[0], "serve", "--data", dir, "--listen", "127.0.0.1:0", "--device-listen", "127.0.0.1:0")
 	serve.Env = append(os.Environ(), "HUB_TEST_PROGRAM=1")
 	log, err := serve.StderrPipe()
 	if err != nil {
@@ -95,7 +95,7 @@ func TestConsole(t *testing.T) {
 			t.Fatal("the hub opens no console")
 		}
 	}
-	wrong(t, 1, "a hub is running", "serve", "--data", dir, "--listen", "127.0.0.1:0")
+	wrong(t, 1, "a hub is running", "serve", "--data", dir, "--listen", "127.0.0.1:0", "--device-listen", "127.0.0.1:0")
 	if out, _ := program(t, 0, "status", "--data", dir); !strings.Contains(out, "account: 6") {
 		t.Error(out)
 	}
