@@ -78,8 +78,10 @@ func runFetch(ctx context.Context, c *cli, args []string) error {
 // left behind ends when it finds nobody to talk to.
 func onlyFetch(ctx context.Context, dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "run", "fetch.lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("data folder: %w", err)
+	if err != nil { // a disk that takes no new file: fetch still tells the hub of it
+		if f, err = os.Open(filepath.Join(dir, "device")); err != nil {
+			return nil, fmt.Errorf("data folder: %w", err)
+		}
 	}
 	for unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		select {

@@ -81,22 +81,36 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 		return 1, err
 	}
 	alone := library.Choice{Edition: f.edition, Display: playlist.Display{Place: playlist.ID(*place)}, Trusted: true}
+	failed := make(chan error, 1)
 	w.Run(ctx, func() {
-		if f.socket == "" {
-			go func() { // ends with the process
-				w.Choose(alone, func(err error) { fmt.Fprintln(stderr, "touch:", err) })
-				if f.shots != "" {
-					if err := shoot(ctx, w, screen, at, f.shots); err != nil {
-						fmt.Fprintln(stderr, "touch:", err)
-					}
-					stop()
-				}
-			}()
+		if f.socket != "" {
+			go h.serve(ctx, stop, f, w) // ends with ctx
 			return
 		}
-		go h.serve(ctx, stop, f, w) // ends with ctx
+		go func() { // ends with the process
+			if err := showAlone(ctx, w, alone, screen, at, f.shots); err != nil {
+				failed <- err
+				stop()
+			} else if f.shots != "" {
+				stop()
+			}
+		}()
 	})
-	return 0, nil
+	select {
+	case err := <-failed:
+		return 1, err
+	default:
+		return 0, nil
+	}
+}
+
+// showAlone shows a library without kiosk, and leaves pictures of it if a folder is named.
+func showAlone(ctx context.Context, w *touch.Window, c library.Choice, screen *device.Screen, at image.Rectangle, shots string) (err error) {
+	w.Choose(c, func(e error) { err = e })
+	if err != nil || shots == "" {
+		return err
+	}
+	return shoot(ctx, w, screen, at, shots)
 }
 
 func geometry(s string) (image.Rectangle, error) {
@@ -135,7 +149,7 @@ func (h *host) Counted(c touch.Count) {
 
 // Sound implements touch.Host.
 func (h *host) Sound(path string, from time.Duration) {
-	h.say(link.Message{Kind: link.Play, Path: path, From: from.Milliseconds(), At: link.Mono()})
+	h.say(link.Message{Kind: link.Play, Path: path, From: from.Milliseconds(), At: link.Mono() + touch.SoundLead.Nanoseconds()})
 }
 
 // Volume implements touch.Host.

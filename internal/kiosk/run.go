@@ -126,11 +126,10 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	return wait
 }
 
-// displays are those of this machine that have a stage; a stand-in where there is
-// none, so that an empty machine shows the evergreen loop.
+// displays are this machine's, those for touch alone among them: notices are shown by
+// the stage. A stand-in where there is none lets an empty machine show the evergreen loop.
 func (k *Kiosk) displays() map[playlist.ID]playlist.Display {
 	out := k.mine()
-	maps.DeleteFunc(out, func(_ playlist.ID, d playlist.Display) bool { return d.Role == playlist.RoleTouch })
 	if len(out) == 0 {
 		out["screen"] = playlist.Display{ID: "screen", Width: 1280, Height: 720}
 	}

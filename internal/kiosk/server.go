@@ -144,6 +144,7 @@ func (k *Kiosk) serveStage(ctx context.Context, c *link.Conn, hello link.Message
 		c.Post(link.Message{Kind: link.Programme, Programme: refreshed(s.prog, kept)})
 	}
 	k.mu.Unlock()
+	k.touch.settle(hello.Display) // it may have been left covered, or must be covered anew
 	for {
 		m, err := c.Receive()
 		if err != nil {
@@ -272,6 +273,8 @@ func (k *Kiosk) hear(s *screen, m link.Message) {
 		k.mu.Unlock()
 		k.proof.Ended(s.display.ID, m)
 		k.sound.ended(s.display.ID, m)
+	case link.Ready:
+		k.touch.settle(s.display.ID) // its window has come up, over a visitor's perhaps
 	case link.Touched:
 		k.touch.touched(s.display.ID)
 	case link.Fault:

@@ -328,14 +328,18 @@ func (d *soundDesk) visitor(m link.Message) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	voice := link.Message{Kind: link.Prepare, ID: id, Path: m.Path, Bus: "speech", At: m.At - m.From*1e6}
+	// At is when From is to be heard: the picture begins then as well.
+	voice := link.Message{Kind: link.Prepare, ID: id, Path: m.Path, Bus: "speech", At: m.At - m.From*1e6, From: m.From}
 	d.playing[id] = voice
-	d.catchUp(id, voice)
+	d.send(voice)
+	d.send(link.Message{Kind: link.Start, ID: id, At: m.At})
 }
 
 // visitorLevel is the volume that a visitor chose, as a part of what the place allows.
 func (d *soundDesk) visitorLevel(part float64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.send(link.Message{Kind: link.Gain, Level: max(d.level, 0) * min(1, max(0, part))})
+	if d.level >= 0 { // else nobody knows yet what the place allows
+		d.send(link.Message{Kind: link.Gain, Level: d.level * min(1, max(0, part))})
+	}
 }

@@ -1,7 +1,6 @@
 package kiosk
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,17 +93,17 @@ func (d *touchDesk) Serve(ctx context.Context) error {
 func (k *Kiosk) touchDisplay() (playlist.Display, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var out []playlist.Display
+	return k.firstTouch()
+}
+
+// firstTouch is touchDisplay for whoever holds the lock.
+func (k *Kiosk) firstTouch() (first playlist.Display, ok bool) {
 	for _, d := range k.mine() {
-		if d.Role != playlist.RoleStage && d.Role != "" {
-			out = append(out, d)
+		if (d.Role == playlist.RoleBoth || d.Role == playlist.RoleTouch) && (!ok || d.ID < first.ID) {
+			first, ok = d, true
 		}
 	}
-	slices.SortFunc(out, func(a, b playlist.Display) int { return cmp.Compare(a.ID, b.ID) })
-	if len(out) == 0 {
-		return playlist.Display{}, false
-	}
-	return out[0], true
+	return first, ok
 }
 
 func (k *Kiosk) monitorOf(id playlist.ID) int {
@@ -147,20 +146,24 @@ func (d *touchDesk) hear(m link.Message) {
 	switch m.Kind {
 	case link.Ready:
 		d.mu.Lock()
-		d.ready = true
-		always := d.display.Role == playlist.RoleTouch
+		d.ready, d.up = true, false
+		// A kiosk before this one may have left a visit going, and the stage covered.
+		d.conn.Post(link.Message{Kind: link.Wipe})
+		display := d.display.ID
 		d.mu.Unlock()
-		if always {
-			d.raise()
-		} else {
-			d.top(d.stage()) // whichever window came last
-		}
+		d.settle(display)
+		d.k.Nudge() // a display for touch alone raises it
 	case link.Beat:
 		if d.child != nil {
 			d.child.Beat(m.Routines)
 		}
 	case link.Wiped:
-		d.lower()
+		d.mu.Lock()
+		always := d.display.Role == playlist.RoleTouch
+		d.mu.Unlock()
+		if !always { // a display for touch alone begins at home again
+			d.lower()
+		}
 	case link.Play:
 		d.k.sound.visitor(m)
 	case link.Gain:
@@ -174,19 +177,40 @@ func (d *touchDesk) hear(m link.Message) {
 
 // invites says whether the stage of a display invites to touch. It does so also while
 // the library is being started again: the picture must not jump.
+// The kiosk's lock is held.
 func (d *touchDesk) invites(display playlist.Display) bool {
-	return d.child != nil && display.Role == playlist.RoleBoth
+	first, ok := d.k.firstTouch()
+	return d.child != nil && ok && first.ID == display.ID && display.Role == playlist.RoleBoth
+}
+
+// settle puts the window on top that belongs there, and tells the stage of it: after a
+// stage, a library or a kiosk was started again.
+func (d *touchDesk) settle(display playlist.ID) {
+	d.mu.Lock()
+	mine, up, pid := display == d.display.ID, d.up, d.pid
+	d.mu.Unlock()
+	switch {
+	case mine && up:
+		d.k.post(display, link.Message{Kind: link.Cover})
+		d.top(pid)
+	case mine:
+		d.k.post(display, link.Message{Kind: link.Uncover})
+		d.top(d.stage())
+	}
 }
 
 // touched is what a touch of the stage does: the library comes up.
 func (d *touchDesk) touched(display playlist.ID) {
+	if d.k.covered(display) {
+		return
+	}
 	d.mu.Lock()
 	ok := d.conn != nil && d.ready && display == d.display.ID && !d.up
 	if ok {
 		d.conn.Post(link.Message{Kind: link.Home})
 	}
 	d.mu.Unlock()
-	if ok && !d.k.covered(display) {
+	if ok {
 		d.raise()
 	}
 }
@@ -202,27 +226,21 @@ func (k *Kiosk) covered(display playlist.ID) bool {
 func (d *touchDesk) raise() {
 	d.mu.Lock()
 	d.up = true
-	pid, display := d.pid, d.display.ID
+	display := d.display.ID
 	d.mu.Unlock()
-	d.k.post(display, link.Message{Kind: link.Cover})
-	d.top(pid)
+	d.settle(display)
 }
 
 // lower puts the stage on top again, and lets it go on.
 func (d *touchDesk) lower() {
 	d.mu.Lock()
-	was, display, always := d.up, d.display.ID, d.display.Role == playlist.RoleTouch
-	if always && d.conn != nil {
-		d.mu.Unlock()
-		return
-	}
+	was, display := d.up, d.display.ID
 	d.up = false
 	d.mu.Unlock()
 	if !was {
 		return
 	}
-	d.top(d.stage())
-	d.k.post(display, link.Message{Kind: link.Uncover})
+	d.settle(display)
 	d.k.sound.visitor(link.Message{Kind: link.Play})
 }
 
@@ -293,9 +311,13 @@ func (d *touchDesk) follow(withdrawn []playlist.ID, trusted bool) {
 		d.sent = string(raw)
 		d.conn.Post(link.Message{Kind: link.Edition, Body: raw})
 	}
-	if notice && d.up {
+	switch { // beside: the kiosk's lock is held here
+	case notice && d.up:
 		d.conn.Post(link.Message{Kind: link.Wipe})
-		go d.lower() // the kiosk's lock is held here
+		go d.lower()
+	case !notice && !d.up && d.ready && d.display.Role == playlist.RoleTouch:
+		d.conn.Post(link.Message{Kind: link.Home})
+		go d.raise()
 	}
 }
 

@@ -75,6 +75,7 @@ func TestVisit(t *testing.T) {
 	}
 
 	d.says(stage, link.Message{Kind: link.Touched})
+	d.hears(in, link.Home)
 	d.hears(told, link.Cover)
 	d.adopt("e3", hall(func(r *playlist.Rows) {
 		both(r)
@@ -100,4 +101,70 @@ func TestLibraryGone(t *testing.T) {
 	d.hears(told, link.Cover)
 	library.Close()
 	d.hears(told, link.Uncover)
+}
+
+// Whatever is started again during a visit: a new stage is covered as the old one was,
+// and a kiosk that finds a visit going ends it and uncovers the stage, which would stand
+// still for ever.
+func TestStartedAgainDuringAVisit(t *testing.T) {
+	both := func(r *playlist.Rows) { r.Displays[0].Role = playlist.RoleBoth }
+	d := newDesk(t, t.TempDir(), hall(both))
+	stage, told := d.stage(1000001, 0)
+	d.told(told, "a programme", plays("day"))
+	library, in := d.connect(link.Message{Kind: link.Hello, Role: "touch", Display: "d", PID: 1000002})
+	d.hears(in, link.Edition)
+	d.says(library, link.Message{Kind: link.Ready})
+	d.hears(in, link.Wipe) // of the kiosk before this one
+	d.hears(told, link.Uncover)
+	d.says(stage, link.Message{Kind: link.Touched})
+	d.hears(told, link.Cover)
+	_, again := d.stage(1000003, 0)
+	d.hears(again, link.Cover)
+	d.says(library, link.Message{Kind: link.Wiped})
+	d.hears(again, link.Uncover)
+}
+
+// A display for touch alone shows the library, but for a notice, and afterwards again.
+func TestTouchAlone(t *testing.T) {
+	alone := func(r *playlist.Rows) { r.Displays[0].Role = playlist.RoleTouch }
+	d := newDesk(t, t.TempDir(), hall(alone))
+	_, told := d.stage(1000001, 0)
+	library, in := d.connect(link.Message{Kind: link.Hello, Role: "touch", Display: "d", PID: 1000002})
+	d.hears(in, link.Edition)
+	d.says(library, link.Message{Kind: link.Ready})
+	d.hears(in, link.Home)
+	d.hears(told, link.Cover)
+	d.says(library, link.Message{Kind: link.Wiped}) // the visitor has gone; the library stays
+	d.adopt("e2", hall(func(r *playlist.Rows) {
+		alone(r)
+		r.Notices = []playlist.Notice{{ID: "n", Owner: "g", Places: []playlist.ID{"g"}, Severity: playlist.Extreme, Starts: d.clock().Add(-time.Minute), Ends: d.clock().Add(time.Hour),
+			Bodies: map[playlist.Language]playlist.Body{"vi": {Title: "Sạt lở"}}}}
+	}))
+	d.hears(told, link.Uncover)
+	d.set(d.clock().Add(2 * time.Hour))
+	d.hears(told, link.Cover)
+}
+
+// A visitor's film is heard from where it stands, and no louder than the place allows.
+func TestVisitorsSound(t *testing.T) {
+	d := newDesk(t, t.TempDir(), hall(func(r *playlist.Rows) {
+		r.Displays[0].Role, r.Displays[0].Sound.Volume = playlist.RoleBoth, 50
+	}))
+	_, heard := d.connect(link.Message{Kind: link.Hello, Role: "sound", PID: 1000003})
+	library, in := d.connect(link.Message{Kind: link.Hello, Role: "touch", Display: "d", PID: 1000002})
+	d.hears(in, link.Edition)
+	at := link.Mono() + int64(time.Second)
+	d.says(library, link.Message{Kind: link.Play, Path: "/film.mp4", From: 2000, At: at})
+	if m := d.hears(heard, link.Prepare); m.Path != "/film.mp4" || m.From != 2000 {
+		t.Errorf("%+v", m)
+	}
+	if m := d.hears(heard, link.Start); m.At != at {
+		t.Errorf("it begins at %d, not at %d", m.At, at)
+	}
+	d.says(library, link.Message{Kind: link.Gain, Level: 7})
+	if m := d.hears(heard, link.Gain); m.Level > 0.5 {
+		t.Errorf("the place allows 0.5, and it is heard with %v", m.Level)
+	}
+	d.says(library, link.Message{Kind: link.Play})
+	d.hears(heard, link.Stop)
 }

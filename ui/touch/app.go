@@ -32,7 +32,7 @@ type Host interface {
 	Idle()  // the visit is over: the stage comes back
 	Wiped() // and nothing of it is left
 	Counted(Count)
-	Sound(path string, from time.Duration) // begins to be heard now; "" ends it
+	Sound(path string, from time.Duration) // begins to be heard SoundLead from now; "" ends it
 	Volume(level float64)                  // 0 to 1, within what the place allows
 }
 
@@ -200,6 +200,7 @@ func (a *App) Wipe() {
 // touch notes that somebody is there.
 func (a *App) touch() {
 	a.idle.touched(a.o.Now())
+	a.Home() // on a display for touch alone nobody else says that somebody came
 	if a.warned > 0 {
 		a.warned = 0
 		a.build()
@@ -233,7 +234,7 @@ func (a *App) do(f func()) func() {
 	}
 }
 
-// go to another page, keeping where this one was.
+// open goes to another page, keeping where this one was.
 func (a *App) open(p page) {
 	a.keep()
 	a.stop()

@@ -120,15 +120,19 @@ func (a *App) louder(by float64) {
 	a.o.Host.Volume(a.level)
 }
 
+// SoundLead is how long before its first sound a film is announced, for its decoder to
+// begin; the picture begins then as well.
+const SoundLead = 300 * time.Millisecond
+
 // play starts a film where it stands.
 func (a *App) play(from time.Duration) {
 	m := a.film
 	m.halt()
 	m.at, m.run, m.ended = from, true, false
-	now := time.Now()
-	m.began = now.Add(-from)
+	m.began = time.Now().Add(SoundLead - from)
 	a.idle.play(true, a.o.Now())
 	a.o.Host.Sound(m.file.Path, from)
+	a.o.Host.Volume(a.level)
 	began := m.began
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel, m.done = cancel, make(chan struct{})
@@ -158,7 +162,7 @@ func (a *App) over(m *film, err error) {
 
 func (a *App) pause() {
 	m := a.film
-	m.at = time.Since(m.began)
+	m.at = max(0, time.Since(m.began))
 	m.halt()
 	m.run = false
 	a.idle.play(false, a.o.Now())

@@ -46,14 +46,14 @@ func benchIdle(ctx context.Context, l *lab) ([]result, error) {
 	if err := b.settled(ctx, kiosk); err != nil {
 		return nil, err
 	}
-	hello := onLink() - start     // a stream, a look, a report: more than an hour brings
-	time.Sleep(110 * time.Second) // the connection that the hello used ends
+	hello := onLink() - start                          // a stream, a look, a report: more than an hour brings
+	if err := rest(ctx, 110*time.Second); err != nil { // the connection that the hello used ends
+		return nil, err
+	}
 	quiet := onLink()
 	const watch = 5 * time.Minute // two pings
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(watch):
+	if err := rest(ctx, watch); err != nil {
+		return nil, err
 	}
 	pings := (onLink() - quiet) * float64(24*time.Hour) / float64(watch)
 	return []result{{Name: "idle", Figures: map[string]float64{"pings_mb_per_day": pings / 1e6, "hello_kb": hello / 1000,
@@ -66,8 +66,19 @@ func (b *border) settled(ctx context.Context, kiosk string) error {
 		if n > 300 {
 			return errors.New("the stream did not open")
 		}
-		time.Sleep(100 * time.Millisecond)
+		if err := rest(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
 	}
-	time.Sleep(15 * time.Second)
-	return ctx.Err()
+	return rest(ctx, 15*time.Second)
+}
+
+// rest waits for a time that is itself what is measured.
+func rest(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
 }
