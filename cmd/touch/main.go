@@ -66,6 +66,14 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if err := present(ctx, stop, f, at, playlist.ID(*place)); err != nil {
+		return 1, err
+	}
+	return 0, nil
+}
+
+// present shows the library until ctx ends.
+func present(ctx context.Context, stop func(), f flags, at image.Rectangle, place playlist.ID) error {
 	h := &host{out: make(chan link.Message, maxWaiting)}
 	o := touch.Options{Dir: f.data, Now: time.Now, Idle: f.idle, Host: h}
 	if f.millimetres > 0 {
@@ -73,14 +81,14 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	}
 	screen, err := device.OpenScreen()
 	if err != nil {
-		return 1, err
+		return err
 	}
 	defer screen.Close()
 	w, err := touch.Open(o, at, screen.Pointer)
 	if err != nil {
-		return 1, err
+		return err
 	}
-	alone := library.Choice{Edition: f.edition, Display: playlist.Display{Place: playlist.ID(*place)}, Trusted: true}
+	alone := library.Choice{Edition: f.edition, Display: playlist.Display{Place: place}, Trusted: true}
 	failed := make(chan error, 1)
 	w.Run(ctx, func() {
 		if f.socket != "" {
@@ -98,9 +106,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	})
 	select {
 	case err := <-failed:
-		return 1, err
+		return err
 	default:
-		return 0, nil
+		return nil
 	}
 }
 
