@@ -150,7 +150,7 @@ func (k *Kiosk) serveStage(ctx context.Context, c *link.Conn, hello link.Message
 		if err != nil {
 			break
 		}
-		k.hear(s, m)
+		k.hear(s, hello.Display, m)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -241,8 +241,9 @@ func noticeOf(p *playlist.Programme) playlist.ID {
 	return p.Notice.ID
 }
 
-// hear takes in what a stage says.
-func (k *Kiosk) hear(s *screen, m link.Message) {
+// hear takes in what the stage of a display says. A screen's own display is
+// written anew at each resolve, under the lock.
+func (k *Kiosk) hear(s *screen, display playlist.ID, m link.Message) {
 	if m.Showing == nil && (m.Kind == link.Shown || m.Kind == link.Ended || m.Kind == link.Cancelled || m.Kind == link.Upcoming) {
 		return
 	}
@@ -251,19 +252,19 @@ func (k *Kiosk) hear(s *screen, m link.Message) {
 		if s.child != nil {
 			s.child.Beat(m.Routines)
 		}
-		k.proof.Left(s.display.ID, m.Left)
+		k.proof.Left(display, m.Left)
 		k.mu.Lock()
 		s.beat = m
 		k.mu.Unlock()
 	case link.Upcoming:
-		k.sound.upcoming(s.display.ID, m)
+		k.sound.upcoming(display, m)
 	case link.Shown:
 		k.mu.Lock()
 		s.showing[m.Showing.Zone] = m.Showing
 		k.mu.Unlock()
-		k.sound.shown(s.display.ID, m)
+		k.sound.shown(display, m)
 	case link.Cancelled:
-		k.sound.ended(s.display.ID, m)
+		k.sound.ended(display, m)
 	case link.Ended:
 		k.mu.Lock()
 		if now := s.showing[m.Showing.Zone]; now != nil && now.ID == m.Showing.ID {
@@ -271,14 +272,14 @@ func (k *Kiosk) hear(s *screen, m link.Message) {
 		}
 		delete(s.deaths, m.Showing.Item)
 		k.mu.Unlock()
-		k.proof.Ended(s.display.ID, m)
-		k.sound.ended(s.display.ID, m)
+		k.proof.Ended(display, m)
+		k.sound.ended(display, m)
 	case link.Ready:
-		k.touch.settle(s.display.ID) // its window has come up, over a visitor's perhaps
+		k.touch.settle(display) // its window has come up, over a visitor's perhaps
 	case link.Touched:
-		k.touch.touched(s.display.ID)
+		k.touch.touched(display)
 	case link.Fault:
-		k.fault("stage "+string(s.display.ID), m.Reason)
+		k.fault("stage "+string(display), m.Reason)
 	}
 }
 
