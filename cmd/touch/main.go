@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata"
@@ -123,7 +124,12 @@ func showAlone(ctx context.Context, w *touch.Window, c library.Choice, screen *d
 
 func geometry(s string) (image.Rectangle, error) {
 	var w, h, x, y int
-	if n, _ := fmt.Sscanf(s, "%dx%d+%d+%d", &w, &h, &x, &y); n != 2 && n != 4 || w > playlist.MaxPixels || h > playlist.MaxPixels {
+	whole := s
+	if !strings.Contains(s, "+") {
+		whole += "+0+0"
+	}
+	n, _ := fmt.Sscanf(whole, "%dx%d+%d+%d", &w, &h, &x, &y)
+	if n != 4 || fmt.Sprintf("%dx%d+%d+%d", w, h, x, y) != whole || w <= 0 || h <= 0 || w > playlist.MaxPixels || h > playlist.MaxPixels {
 		return image.Rectangle{}, fmt.Errorf("size %q is not a size such as 1920x1080+0+0", s)
 	}
 	return image.Rect(x, y, x+w, y+h), nil

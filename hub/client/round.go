@@ -2,8 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -120,7 +118,7 @@ func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 func (c *Client) whole(ed *trust.Edition) bool {
 	here := func(t trust.Target) bool {
 		raw, err := os.ReadFile(c.public(t.Path))
-		return err == nil && is(raw, t.Ref)
+		return err == nil && feed.RefOf(raw) == t.Ref
 	}
 	if ed.Emergency != nil && !here(*ed.Emergency) {
 		return false
@@ -150,22 +148,17 @@ func (c *Client) emergency(ctx context.Context, ed *trust.Edition) error {
 
 // named returns a file whose hash is signed, from here or from the hub.
 func (c *Client) named(ctx context.Context, name string, ref feed.Ref) ([]byte, error) {
-	if raw, err := os.ReadFile(c.public(name)); err == nil && is(raw, ref) {
+	if raw, err := os.ReadFile(c.public(name)); err == nil && feed.RefOf(raw) == ref {
 		return raw, nil
 	}
 	raw, err := c.get(ctx, name, ref.Bytes)
 	if err != nil {
 		return nil, err
 	}
-	if !is(raw, ref) {
+	if feed.RefOf(raw) != ref {
 		return nil, fmt.Errorf("%s: %w", name, errForged)
 	}
 	return raw, c.put(name, raw)
-}
-
-func is(raw []byte, ref feed.Ref) bool {
-	sum := sha256.Sum256(raw)
-	return int64(len(raw)) == ref.Bytes && hex.EncodeToString(sum[:]) == ref.SHA256
 }
 
 // scope brings a scope's rows: by the delta from what is here, else by the buckets
@@ -173,7 +166,7 @@ func is(raw []byte, ref feed.Ref) bool {
 func (c *Client) scope(ctx context.Context, scope string, target trust.Target) error {
 	dir := path.Dir(target.Path)
 	if _, err := os.Stat(c.public(path.Join(dir, "snapshot.zst"))); err == nil {
-		if raw, err := os.ReadFile(c.public(target.Path)); err == nil && is(raw, target.Ref) {
+		if raw, err := os.ReadFile(c.public(target.Path)); err == nil && feed.RefOf(raw) == target.Ref {
 			return nil
 		}
 	}
@@ -256,7 +249,7 @@ func (c *Client) delta(ctx context.Context, dir string, head feed.Head, base []f
 		if err != nil {
 			return nil, err
 		}
-		if !is(raw, d.Ref) {
+		if feed.RefOf(raw) != d.Ref {
 			return nil, errForged
 		}
 		delta, err := edition.UnpackDelta(raw, base)
@@ -351,7 +344,7 @@ func (c *Client) snapshot(ctx context.Context, dir string, head feed.Head) ([]fe
 	if err != nil {
 		return nil, err
 	}
-	if !is(raw, head.Snapshot) {
+	if feed.RefOf(raw) != head.Snapshot {
 		return nil, errForged
 	}
 	var rows []feed.Row

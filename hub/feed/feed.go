@@ -39,6 +39,12 @@ type Ref struct {
 	Bytes  int64  `json:"bytes"`
 }
 
+// RefOf is the reference to a file with these bytes.
+func RefOf(raw []byte) Ref {
+	sum := sha256.Sum256(raw)
+	return Ref{SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(raw))}
+}
+
 // DeltaRef names the delta that leads here from an older edition.
 type DeltaRef struct {
 	From int64 `json:"from"`

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -81,7 +80,7 @@ func (h *Hub) Backup(ctx context.Context, to string, progress func(done, total i
 		return m, err
 	}
 	var err error
-	if m.SHA256, err = hashFile(fresh); err != nil {
+	if m.SHA256, err = atomicfile.Hash(fresh); err != nil {
 		return m, err
 	}
 	m.Database = "hub-" + m.SHA256[:16] + ".db"
@@ -178,19 +177,6 @@ func copyIfThere(from, to string) error {
 	return atomicfile.Write(to, raw, 0o600)
 }
 
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("hash %s: %w", path, err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("hash %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
 // Restore makes a hub of a backup in an empty folder. Everything is verified on
 // the way: the database's hash, every file's, and the audit's chain.
 func Restore(ctx context.Context, from, dir string, progress func(done, total int)) (Manifest, error) {
@@ -209,7 +195,7 @@ func Restore(ctx context.Context, from, dir string, progress func(done, total in
 		return m, err
 	}
 	database := filepath.Join(from, filepath.Base(m.Database))
-	if sum, err := hashFile(database); err != nil || sum != m.SHA256 {
+	if sum, err := atomicfile.Hash(database); err != nil || sum != m.SHA256 {
 		return m, errors.Join(err, errors.New("the backup's database is not what its manifest says"))
 	}
 	db, err := sqlite.OpenReadOnly(ctx, database)

@@ -104,15 +104,7 @@ func (h *Hub) ServeDevices(ctx context.Context, listener net.Listener, names []s
 		}
 		return fmt.Errorf("serve kiosks: %w", err)
 	})
-	group.Go(func() error {
-		<-ctx.Done()
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
-		defer cancel()
-		if err := srv.Shutdown(last); err != nil {
-			return srv.Close()
-		}
-		return nil
-	})
+	group.Go(func() error { return shutdown(ctx, srv) })
 	group.Go(func() error { return h.Fleet.Serve(ctx) })
 	return group.Wait()
 }
@@ -133,15 +125,7 @@ func (h *Hub) Serve(ctx context.Context, listener net.Listener, tlsCert, tlsKey 
 		}
 		return fmt.Errorf("serve: %w", err)
 	})
-	group.Go(func() error {
-		<-ctx.Done()
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
-		defer cancel()
-		if err := srv.Shutdown(last); err != nil {
-			return srv.Close()
-		}
-		return nil
-	})
+	group.Go(func() error { return shutdown(ctx, srv) })
 	group.Go(func() error { return h.Worker.Serve(ctx) })
 	group.Go(func() error { return h.keep(ctx) })
 	return group.Wait()
@@ -343,4 +327,15 @@ func (h *Hub) Status(ctx context.Context) (Status, error) {
 		return nil
 	})
 	return out, err
+}
+
+// shutdown lets a server finish its requests once ctx has ended, but not for ever.
+func shutdown(ctx context.Context, srv *http.Server) error {
+	<-ctx.Done()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	defer cancel()
+	if err := srv.Shutdown(last); err != nil {
+		return srv.Close()
+	}
+	return nil
 }

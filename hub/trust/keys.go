@@ -178,8 +178,3 @@ func Open(what string, e feed.Envelope, keys []Key, v any) error {
 	}
 	return fmt.Errorf("%w (the seal of the %s)", ErrRefused, what)
 }
-
-func refOf(raw []byte) feed.Ref {
-	sum := sha256.Sum256(raw)
-	return feed.Ref{SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(raw))}
-}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"cotmoc/hub/feed"
+
 	"github.com/secure-systems-lab/go-securesystemslib/cjson"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 )
@@ -162,7 +164,7 @@ func MakeTimestamp(version int64, at time.Time, snapshot []byte) ([]byte, error)
 }
 
 func metaFile(version int64, raw []byte) *metadata.MetaFiles {
-	ref := refOf(raw)
+	ref := feed.RefOf(raw)
 	sum, _ := hex.DecodeString(ref.SHA256)
 	return &metadata.MetaFiles{Version: version, Length: ref.Bytes, Hashes: metadata.Hashes{"sha256": sum}}
 }
@@ -356,7 +358,7 @@ func Read(raw []byte) (Said, error) {
 
 // TargetOf is the target of a document that was written under a path.
 func TargetOf(scope string, number int64, raw []byte) *Target {
-	return &Target{Path: HeadPath(scope, number), Number: number, Ref: refOf(raw)}
+	return &Target{Path: HeadPath(scope, number), Number: number, Ref: feed.RefOf(raw)}
 }
 
 // Chained checks a new root against the one before: both must have signed it.

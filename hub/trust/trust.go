@@ -390,12 +390,12 @@ func HeadPath(scope string, number int64) string {
 }
 
 // Fingerprint names a root: the SHA-256 of its bytes, in hex.
-func Fingerprint(root []byte) string { return refOf(root).SHA256 }
+func Fingerprint(root []byte) string { return feed.RefOf(root).SHA256 }
 
 // Head checks a head's bytes against the target that names them and reads it.
 func (t Target) Head(raw []byte) (feed.Head, error) {
 	var h feed.Head
-	if refOf(raw) != t.Ref {
+	if feed.RefOf(raw) != t.Ref {
 		return h, fmt.Errorf("%s: %w (its bytes are others)", t.Path, ErrRefused)
 	}
 	if err := json.Unmarshal(raw, &h); err != nil {
@@ -413,7 +413,7 @@ func (t Target) Head(raw []byte) (feed.Head, error) {
 // Notices checks an emergency document's bytes and reads it.
 func (t Target) Notices(raw []byte) (feed.Emergency, error) {
 	var e feed.Emergency
-	if refOf(raw) != t.Ref {
+	if feed.RefOf(raw) != t.Ref {
 		return e, fmt.Errorf("%s: %w (its bytes are others)", t.Path, ErrRefused)
 	}
 	if err := json.Unmarshal(raw, &e); err != nil {

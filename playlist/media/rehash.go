@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"cotmoc/internal/atomicfile"
 	"cotmoc/playlist"
 )
 
@@ -113,25 +114,12 @@ func (s *Store) setAside(h playlist.Hash) error {
 func (s *Store) VerifyAll(progress func(done, all int)) (damaged []playlist.Hash) {
 	all := s.All()
 	for i, h := range all {
-		if got, err := hashFile(s.Path(h)); err != nil || got != h {
+		if got, err := atomicfile.Hash(s.Path(h)); err != nil || got != string(h) {
 			damaged = append(damaged, h)
 		}
 		progress(i+1, len(all))
 	}
 	return damaged
-}
-
-func hashFile(path string) (playlist.Hash, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("verify: %w", err)
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", fmt.Errorf("verify: %w", err)
-	}
-	return playlist.Hash(hex.EncodeToString(sum.Sum(nil))), nil
 }
 
 func freeBytes(dir string) (int64, error) {

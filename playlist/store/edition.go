@@ -2,13 +2,10 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,7 +72,7 @@ func WriteCatalogue(ctx context.Context, dir, id string, rows, held playlist.Row
 	if err := fillEdition(ctx, part, rows, held); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
-	sum, err := hashFile(part)
+	sum, err := atomicfile.Hash(part)
 	if err == nil {
 		err = atomicfile.Write(sumPath(dir, id), []byte(sum), 0o644)
 	}
@@ -89,19 +86,6 @@ func WriteCatalogue(ctx context.Context, dir, id string, rows, held playlist.Row
 // that flips inside of a text.
 func sumPath(dir, id string) string { return filepath.Join(dir, "editions", id+".sum") }
 
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("hash %s: %w", path, err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("hash %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
 // unchanged compares a catalogue file with the hash that it had when it was written.
 // Files of earlier versions have none.
 func unchanged(dir, id string) error {
@@ -112,7 +96,7 @@ func unchanged(dir, id string) error {
 	if err != nil {
 		return fmt.Errorf("edition %s: %w", id, err)
 	}
-	got, err := hashFile(editionPath(dir, id))
+	got, err := atomicfile.Hash(editionPath(dir, id))
 	if err == nil && got != string(want) {
 		err = fmt.Errorf("%w: edition %s is not as it was written", ErrDamaged, id)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // keep puts a file into a data folder's media and its row into the catalogue.
-func keep(t *testing.T, dir, path, kind string, r *playlist.Rows) playlist.Hash {
+func keep(t testing.TB, dir, path, kind string, r *playlist.Rows) playlist.Hash {
 	t.Helper()
 	raw, err := os.ReadFile(path)
 	if err != nil {

@@ -1,8 +1,6 @@
 package touch
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"image"
 	"image/color"
@@ -97,21 +95,7 @@ func picture(t testing.TB, dir string, r *playlist.Rows) playlist.Hash {
 		t.Fatal(err)
 	}
 	f.Close()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256(raw)
-	h := playlist.Hash(hex.EncodeToString(sum[:]))
-	to := filepath.Join(dir, "media", string(h[:2]), string(h))
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(to, raw, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	r.Media = append(r.Media, playlist.Media{SHA256: h, Bytes: int64(len(raw)), Type: "image/png"})
-	return h
+	return keep(t, dir, path, "image/png", r)
 }
 
 // host notes what the library says.

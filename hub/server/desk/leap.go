@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"cotmoc/hub/server/central"
-	"cotmoc/hub/trust"
 	"cotmoc/playlist"
 )
 
@@ -40,24 +39,16 @@ func LeapAhead(ctx context.Context, tx central.Tx) error {
 	for _, e := range all {
 		l.At[e.Scope] = max(l.At[e.Scope], e.Number)
 	}
-	signed, err := tx.List(ctx, central.Query{Kind: central.Signed})
+	signed, err := signedRoles(ctx, tx)
 	if err != nil {
 		return err
 	}
-	for _, m := range signed {
-		raw, err := central.Decode[metadataDoc](m)
-		if err != nil {
-			return err
-		}
-		said, err := trust.Read(raw.Raw)
-		if err != nil {
-			return err
-		}
+	for id, said := range signed {
 		top := said.Version
 		if said.Head != nil {
 			top = max(top, said.Head.Number)
 		}
-		l.At[m.ID] = max(l.At[m.ID], top)
+		l.At[id] = max(l.At[id], top)
 	}
 	doc.Kind, doc.ID, doc.By, doc.At = central.Settings, leapSetting, Console, time.Now()
 	if err := doc.Encode(l); err != nil {

@@ -378,25 +378,36 @@ func name(files map[string][]byte, role string, m metadataDoc) error {
 	return nil
 }
 
+// signedRoles returns what the newest signed metadata of each role says.
+func signedRoles(ctx context.Context, r central.Reader) (map[playlist.ID]trust.Said, error) {
+	docs, err := r.List(ctx, central.Query{Kind: central.Signed})
+	if err != nil {
+		return nil, err
+	}
+	out := map[playlist.ID]trust.Said{}
+	for _, doc := range docs {
+		m, err := central.Decode[metadataDoc](doc)
+		if err != nil {
+			return nil, err
+		}
+		if out[doc.ID], err = trust.Read(m.Raw); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // SignedHeads returns the numbers of the heads that are signed, by scope.
 func (d *Desk) SignedHeads(ctx context.Context) (map[playlist.ID]int64, error) {
 	out := map[playlist.ID]int64{}
 	err := d.read(ctx, func(r central.Reader, places *tree) error {
-		docs, err := r.List(ctx, central.Query{Kind: central.Signed})
+		signed, err := signedRoles(ctx, r)
 		if err != nil {
 			return err
 		}
-		for _, doc := range docs {
-			m, err := central.Decode[metadataDoc](doc)
-			if err != nil {
-				return err
-			}
-			said, err := trust.Read(m.Raw)
-			if err != nil {
-				return err
-			}
-			scope := doc.ID
-			if string(doc.ID) == trust.Targets {
+		for id, said := range signed {
+			scope := id
+			if string(id) == trust.Targets {
 				scope = places.root
 			}
 			if said.Head != nil {
@@ -418,24 +429,16 @@ func (d *Desk) Prepare(ctx context.Context) error {
 func (d *Desk) prepareOld(ctx context.Context) error {
 	var late []string
 	err := d.Store.Read(ctx, func(r central.Reader) error {
-		docs, err := r.List(ctx, central.Query{Kind: central.Signed})
+		signed, err := signedRoles(ctx, r)
 		if err != nil {
 			return err
 		}
-		for _, doc := range docs {
-			m, err := central.Decode[metadataDoc](doc)
+		for id, said := range signed {
+			role, soon := string(id), trust.TargetsLife/3
+			left, _, err := load(ctx, r, central.Signing, role)
 			if err != nil {
 				return err
 			}
-			said, err := trust.Read(m.Raw)
-			if err != nil {
-				return err
-			}
-			left, _, err := load(ctx, r, central.Signing, string(doc.ID))
-			if err != nil {
-				return err
-			}
-			role, soon := string(doc.ID), trust.TargetsLife/3
 			if role == trust.Emergency {
 				soon = trust.EmergencyLife / 2
 			}
@@ -450,6 +453,7 @@ func (d *Desk) prepareOld(ctx context.Context) error {
 	}
 	_, err = do(ctx, d, worker, "prepare signatures anew", func(t *tx) (struct{}, error) {
 		t.about(central.Signing, "", t.tree.root)
+		slices.Sort(late)
 		for _, role := range late {
 			if err := t.again(role); err != nil {
 				return struct{}{}, err

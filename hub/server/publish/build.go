@@ -3,8 +3,6 @@
 package publish
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -62,10 +60,10 @@ func Build(e Edition) (*Built, error) {
 	b := &Built{Snapshot: snapshot, Buckets: index.Bytes(), Parts: parts, Deltas: map[int64][]byte{}}
 	b.Head = feed.Head{
 		Format: feed.Format, Scope: e.Scope, Number: e.Number, IssuedAt: e.At.UTC().Truncate(time.Second), Rows: len(e.Rows),
-		Catalogue: sums.Catalogue(), Buckets: ref(b.Buckets), Snapshot: ref(snapshot), Parts: ref(parts), Withdrawn: e.Withdrawn,
+		Catalogue: sums.Catalogue(), Buckets: feed.RefOf(b.Buckets), Snapshot: feed.RefOf(snapshot), Parts: feed.RefOf(parts), Withdrawn: e.Withdrawn,
 	}
 	if len(e.Previous) > 0 {
-		b.Head.Previous = ref(e.Previous).SHA256
+		b.Head.Previous = feed.RefOf(e.Previous).SHA256
 	}
 	for _, old := range e.Older {
 		if old.Number >= e.Number || old.Snapshot == nil || len(b.Deltas) == Deltas {
@@ -76,7 +74,7 @@ func Build(e Edition) (*Built, error) {
 			return nil, err
 		}
 		b.Deltas[old.Number] = packed
-		b.Head.Deltas = append(b.Head.Deltas, feed.DeltaRef{From: old.Number, Ref: ref(packed)})
+		b.Head.Deltas = append(b.Head.Deltas, feed.DeltaRef{From: old.Number, Ref: feed.RefOf(packed)})
 	}
 	b.HeadRaw, err = json.Marshal(b.Head)
 	if err != nil {
@@ -93,15 +91,15 @@ func (b *Built) As(head, snapshot []byte) error {
 	if err := json.Unmarshal(head, &signed); err != nil {
 		return fmt.Errorf("kept head: %w", err)
 	}
-	if signed.Catalogue != b.Head.Catalogue || ref(snapshot) != signed.Snapshot {
+	if signed.Catalogue != b.Head.Catalogue || feed.RefOf(snapshot) != signed.Snapshot {
 		return fmt.Errorf("edition %d of %s cannot be made again: the database does not hold what was signed", signed.Number, signed.Scope)
 	}
 	for _, d := range signed.Deltas {
-		if raw, ok := b.Deltas[d.From]; ok && ref(raw) != d.Ref {
+		if raw, ok := b.Deltas[d.From]; ok && feed.RefOf(raw) != d.Ref {
 			delete(b.Deltas, d.From)
 		}
 	}
-	if ref(b.Parts) != signed.Parts {
+	if feed.RefOf(b.Parts) != signed.Parts {
 		b.Parts = nil // packed otherwise by another version of the packer: the snapshot serves
 	}
 	b.Head, b.HeadRaw, b.Snapshot = signed, head, snapshot
@@ -142,9 +140,4 @@ func delta(e Edition, old Older) ([]byte, error) {
 		return nil, err
 	}
 	return edition.PackDelta(rows, feed.Delta{Format: feed.Format, Scope: e.Scope, From: old.Number, To: e.Number, Changes: changes})
-}
-
-func ref(b []byte) feed.Ref {
-	sum := sha256.Sum256(b)
-	return feed.Ref{SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(b))}
 }

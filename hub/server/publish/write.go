@@ -79,7 +79,7 @@ func (p Public) Write(ctx context.Context, b *Built, files []playlist.Media) err
 		}
 		step.At("publish " + f.name)
 	}
-	raw, err := json.Marshal(Newest{b.Head.Number, ref(b.HeadRaw)})
+	raw, err := json.Marshal(Newest{b.Head.Number, feed.RefOf(b.HeadRaw)})
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
