@@ -4,19 +4,16 @@ package password
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
-	"golang.org/x/crypto/argon2"
 
+	"cotmoc/internal/phc"
 	"cotmoc/playlist"
 )
 
@@ -26,30 +23,15 @@ const (
 	Max = 200
 )
 
-// Cost of a hash: 19 MiB of memory, two passes (OWASP's second choice).
-const (
-	memory  = 19 * 1024
-	passes  = 2
-	threads = 1
-	keyLen  = 32
-)
-
 // ErrBusy tells that too many people sign in at once.
 var ErrBusy = errors.New("too many people sign in at this moment: try again")
 
 // Hasher hashes two passwords at a time: hashing takes memory and a core by
 // design, and must not starve the screens' synchronisation.
-type Hasher struct {
-	slots chan struct{}
-	dummy string
-}
+type Hasher struct{ slots chan struct{} }
 
 // New makes a hasher.
-func New() Hasher {
-	h := Hasher{slots: make(chan struct{}, 2)}
-	h.dummy = encode(make([]byte, 16), make([]byte, keyLen))
-	return h
-}
+func New() Hasher { return Hasher{slots: make(chan struct{}, 2)} }
 
 func (h Hasher) enter(ctx context.Context) (func(), error) {
 	wait := time.NewTimer(10 * time.Second)
@@ -74,14 +56,7 @@ func (h Hasher) Hash(ctx context.Context, pass string) (string, error) {
 		return "", err
 	}
 	defer leave()
-	salt := make([]byte, 16)
-	_, _ = rand.Read(salt) // never fails
-	return encode(salt, argon2.IDKey([]byte(pass), salt, passes, memory, threads, keyLen)), nil
-}
-
-func encode(salt, key []byte) string {
-	b := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, memory, passes, threads, b.EncodeToString(salt), b.EncodeToString(key))
+	return phc.Hash(pass), nil
 }
 
 // Check says whether pass is the password of a hash. An empty hash fits none
@@ -89,33 +64,18 @@ func encode(salt, key []byte) string {
 func (h Hasher) Check(ctx context.Context, hash, pass string) (bool, error) {
 	known := hash != ""
 	if !known {
-		hash = h.dummy
+		hash = phc.Dummy
 	}
 	if len(pass) > 4*Max {
 		pass = ""
-	}
-	var version int
-	var m, t uint32
-	var p uint8
-	parts := strings.Split(hash, "$")
-	if len(parts) != 6 || parts[1] != "argon2id" {
-		return false, errors.New("the kept password hash is not argon2id")
-	}
-	if _, err := fmt.Sscanf(parts[2]+" "+parts[3], "v=%d m=%d,t=%d,p=%d", &version, &m, &t, &p); err != nil || version != argon2.Version || m > 1<<20 || t > 20 || t == 0 || p == 0 {
-		return false, errors.New("the kept password hash has parameters that are not taken")
-	}
-	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
-	want, err2 := base64.RawStdEncoding.DecodeString(parts[5])
-	if err := errors.Join(err1, err2); err != nil || len(want) == 0 {
-		return false, fmt.Errorf("the kept password hash is damaged: %w", err)
 	}
 	leave, err := h.enter(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer leave()
-	got := argon2.IDKey([]byte(pass), salt, t, m, p, uint32(len(want)))
-	return subtle.ConstantTimeCompare(got, want) == 1 && known, nil
+	ok, err := phc.Check(hash, pass)
+	return ok && known, err
 }
 
 // period is how long a code of the second step holds.
