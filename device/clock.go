@@ -56,22 +56,55 @@ func (c *Clock) Confirm() {
 	c.confirmed = true
 }
 
-// Trusted says whether the clock may be believed now, and why (not).
-func (c *Clock) Trusted() (bool, string) {
+// ClockState is why the clock is believed or not.
+type ClockState string
+
+// The states. The last two are not believed.
+const (
+	ClockSynced    ClockState = "synced"    // synchronised since boot
+	ClockConfirmed ClockState = "confirmed" // by staff
+	ClockPlausible ClockState = "plausible" // no earlier and not much later than what was known
+	ClockBehind    ClockState = "behind"    // earlier than an instant that has passed
+	ClockAhead     ClockState = "ahead"     // more than 400 days after it
+)
+
+// State says whether the clock is believed, and why.
+func (c *Clock) State() ClockState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.Now()
+	return c.state(c.Now())
+}
+
+func (c *Clock) state(now time.Time) ClockState {
 	if !c.synced {
 		c.synced = c.Synced()
 	}
 	switch {
 	case c.synced:
-		return true, "synchronised since boot"
+		return ClockSynced
 	case c.confirmed:
-		return true, "confirmed by staff"
+		return ClockConfirmed
 	case now.Before(c.floor):
-		return false, fmt.Sprintf("the clock says %s, earlier than %s, which has passed", now.UTC().Format(time.RFC3339), c.floor.UTC().Format(time.RFC3339))
+		return ClockBehind
 	case now.Sub(c.floor) > maxAhead:
+		return ClockAhead
+	}
+	return ClockPlausible
+}
+
+// Trusted says whether the clock may be believed now, and why (not).
+func (c *Clock) Trusted() (bool, string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.Now()
+	switch c.state(now) {
+	case ClockSynced:
+		return true, "synchronised since boot"
+	case ClockConfirmed:
+		return true, "confirmed by staff"
+	case ClockBehind:
+		return false, fmt.Sprintf("the clock says %s, earlier than %s, which has passed", now.UTC().Format(time.RFC3339), c.floor.UTC().Format(time.RFC3339))
+	case ClockAhead:
 		return false, fmt.Sprintf("the clock says %s, more than 400 days after %s", now.UTC().Format(time.RFC3339), c.floor.UTC().Format(time.RFC3339))
 	}
 	return true, "plausible"

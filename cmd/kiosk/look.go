@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,6 +37,25 @@ func parseWithData(set *flag.FlagSet, args []string, operands int, dir *string) 
 		return err
 	}
 	return dataDir(*dir)
+}
+
+// runPIN reads the PIN as a line, so that no list of processes shows it.
+func runPIN(_ context.Context, c *cli, args []string) error {
+	set := c.flags("pin")
+	dir := set.String("data", "", "folder of the kiosk's data")
+	if err := parseWithData(set, args, 0, dir); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.err, "PIN, 6 to 12 digits:")
+	line, err := bufio.NewReader(io.LimitReader(c.in, 100)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the PIN: %w", err)
+	}
+	if err := kiosk.SetPIN(*dir, strings.TrimSpace(line)); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.out, "The PIN is set.")
+	return nil
 }
 
 func runStatus(ctx context.Context, c *cli, args []string) error {

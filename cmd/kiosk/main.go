@@ -52,6 +52,7 @@ var commands = []command{
 	{"vectors", "FILE", "runs schedule vectors through the resolver", runVectors},
 	{"verify", "--data DIR [--json]", "hashes every file; lists what is missing, damaged or unreferenced", runVerify},
 	{"status", "--data DIR [--json]", "what is on each display, and how the machine is", runStatus},
+	{"pin", "--data DIR", "reads a PIN from its input; it opens the staff's page on the screen", runPIN},
 	{"search", "--data DIR [--lang TAG] [--json] QUERY", "searches titles and texts as the touch screen does", runSearch},
 	{"fetch", "--data DIR --socket PATH", "speaks with the hub; kiosk run starts it", runFetch},
 	{"typeset", "--lang TAG --size PX --width PX [--png FILE] [--json] FILE", "sets a text file with the engine of stage and touch", runTypeset},

@@ -27,6 +27,7 @@ func runKiosk(ctx context.Context, c *cli, args []string) error {
 	folder := set.String("content", "", "content folder to take in as a local edition")
 	quota := set.Int64("quota", 0, "most bytes of media to keep (0: as much as the disk takes)")
 	displays := set.String("displays", "", "ids of this machine's displays, with commas (default: those of the first display's place)")
+	sticks := set.String("sticks", "/media:/run/media:/mnt", "folders below which sticks are mounted, with colons: staff import from them at the screen")
 	touchArgs := set.String("touch-args", "", "words added to the library's command line, such as --idle 90s")
 	stageArgs := set.String("stage-args", "", "words added to the stage's command line, such as --fullscreen")
 	if err := parse(set, args, 0); err != nil {
@@ -42,6 +43,7 @@ func runKiosk(ctx context.Context, c *cli, args []string) error {
 	k, err := kiosk.Open(ctx, kiosk.Config{
 		Dir: *dir, Binaries: filepath.Dir(exe), Quota: *quota, StageArgs: strings.Fields(*stageArgs), TouchArgs: strings.Fields(*touchArgs),
 		Displays: strings.FieldsFunc(*displays, func(r rune) bool { return r == ',' }),
+		Sticks:   strings.FieldsFunc(*sticks, func(r rune) bool { return r == ':' }),
 		Fetch:    []string{exe, "fetch"},
 		Log:      slog.New(slog.NewTextHandler(c.err, nil)),
 	})

@@ -51,6 +51,7 @@ type Page struct {
 	Failed   string    `json:"failed,omitempty"` // why the last round did not end
 	Outbox   int64     `json:"outbox"`           // rows that the hub lacks
 	Files    int       `json:"files"`
+	Lacking  int       `json:"lacking"` // wanted and not yet here
 	Damaged  int       `json:"damaged"`
 	Layers   []Layer   `json:"layers,omitempty"`
 	Volume   int       `json:"volume"`

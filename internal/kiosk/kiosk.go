@@ -36,6 +36,7 @@ type Config struct {
 	StageArgs  []string // added to every stage's command line
 	TouchArgs  []string // added to the library's
 	Quota      int64    // bytes of media; 0: only the disk limits
+	Sticks     []string // folders below which sticks are mounted
 	NoChildren bool     // tests talk to the socket themselves
 	Fetch      []string // the command that speaks with the hub; empty: nobody does
 	Clock      *device.Clock
@@ -74,6 +75,7 @@ type Kiosk struct {
 	screens     map[playlist.ID]*screen
 	sound       *soundDesk
 	touch       *touchDesk
+	staff       *staffDesk
 	problems    map[string]string // what is wrong, by subject
 	faults      []Fault
 	conns       sync.WaitGroup
@@ -144,6 +146,8 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	k.proof = proof.NewLog(k.state)
 	k.sound = newSoundDesk(k)
 	k.touch = newTouchDesk(k)
+	k.staff = newStaffDesk(k)
+	k.staff.restore(ctx)
 	k.fetch = newFetcher(k)
 	k.loadIdentity(ctx)
 	k.openActive(ctx)

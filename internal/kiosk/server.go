@@ -98,7 +98,7 @@ func (k *Kiosk) serveConn(ctx context.Context, c *link.Conn) {
 	case hello.Kind == link.Hello && hello.Role == "fetch":
 		k.fetch.serve(ctx, c, hello)
 	case hello.Kind == link.Hello && hello.Role == "touch":
-		k.touch.serve(c, hello)
+		k.touch.serve(ctx, c, hello)
 	case hello.Kind == link.Order:
 		k.order(ctx, c, hello)
 	case hello.Kind == link.Hello && hello.Role == "sound":

@@ -25,8 +25,9 @@ type soundDesk struct {
 	mu      sync.Mutex
 	conn    *link.Conn
 	playing map[string]link.Message // started voices by id, as they were started
-	level   float64
-	music   []string // files of the audio layer
+	level   float64                 // of the place at this hour; less than 0: not known yet
+	chosen  float64                 // a visitor's part of it
+	music   []string                // files of the audio layer
 	list    playlist.ID
 	at      int // the one that plays
 	id      int
@@ -34,7 +35,7 @@ type soundDesk struct {
 }
 
 func newSoundDesk(k *Kiosk) *soundDesk {
-	d := &soundDesk{k: k, playing: map[string]link.Message{}, level: -1}
+	d := &soundDesk{k: k, playing: map[string]link.Message{}, level: -1, chosen: 1}
 	path := filepath.Join(k.cfg.Binaries, "sound")
 	if _, err := os.Stat(path); err == nil && !k.cfg.NoChildren {
 		d.child = &supervise.Child{Name: "sound", Path: path, Dir: filepath.Join(k.cfg.Dir, "run")}
@@ -66,9 +67,7 @@ func (d *soundDesk) serve(c *link.Conn, hello link.Message) {
 	if d.child != nil {
 		d.child.Hello(hello.PID)
 	}
-	if d.level >= 0 {
-		d.send(link.Message{Kind: link.Gain, Level: d.level})
-	}
+	d.gain()
 	for id, m := range d.playing {
 		if strings.HasPrefix(id, "music-") {
 			delete(d.playing, id)
@@ -245,7 +244,7 @@ func (d *soundDesk) follow(display playlist.Display, plan []Decision, m Moment) 
 	}
 	if level != d.level {
 		d.level = level
-		d.send(link.Message{Kind: link.Gain, Level: level})
+		d.gain()
 	}
 	for _, dec := range plan {
 		if dec.Layer != playlist.Audio {
@@ -339,7 +338,27 @@ func (d *soundDesk) visitor(m link.Message) {
 func (d *soundDesk) visitorLevel(part float64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.chosen = min(1, max(0, part))
+	d.gain()
+}
+
+// louder goes by what staff at the machine have set.
+func (d *soundDesk) louder() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gain()
+}
+
+// heard is the volume now without a visitor's part, 0 to 1.
+func (d *soundDesk) heard() float64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return max(0, d.level) * d.k.staff.part()
+}
+
+// gain tells the volume: the place's, as staff and visitor have it. The lock is held.
+func (d *soundDesk) gain() {
 	if d.level >= 0 { // else nobody knows yet what the place allows
-		d.send(link.Message{Kind: link.Gain, Level: d.level * min(1, max(0, part))})
+		d.send(link.Message{Kind: link.Gain, Level: d.level * d.k.staff.part() * d.chosen})
 	}
 }

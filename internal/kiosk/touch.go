@@ -113,7 +113,7 @@ func (k *Kiosk) monitorOf(id playlist.ID) int {
 }
 
 // serve talks with the library until it goes.
-func (d *touchDesk) serve(c *link.Conn, hello link.Message) {
+func (d *touchDesk) serve(ctx context.Context, c *link.Conn, hello link.Message) {
 	d.mu.Lock()
 	d.conn, d.pid, d.ready, d.sent = c, hello.PID, false, ""
 	if d.child != nil {
@@ -125,6 +125,10 @@ func (d *touchDesk) serve(c *link.Conn, hello link.Message) {
 		m, err := c.Receive()
 		if err != nil {
 			break
+		}
+		if m.Kind == link.Staff {
+			d.k.staff.answer(ctx, c, m.Body)
+			continue
 		}
 		d.hear(m)
 	}
@@ -138,6 +142,7 @@ func (d *touchDesk) serve(c *link.Conn, hello link.Message) {
 	}
 	d.mu.Unlock()
 	if last {
+		d.k.staff.leave()
 		d.lower()
 	}
 }
@@ -158,6 +163,7 @@ func (d *touchDesk) hear(m link.Message) {
 			d.child.Beat(m.Routines)
 		}
 	case link.Wiped:
+		d.k.staff.leave()
 		d.mu.Lock()
 		always := d.display.Role == playlist.RoleTouch
 		d.mu.Unlock()

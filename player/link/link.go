@@ -54,6 +54,7 @@ const (
 	Wiped   Kind = "wiped"   // nothing is left of the visit: it may be lowered
 	Idle    Kind = "idle"    // the visit is over
 	Count   Kind = "count"   // something that is counted
+	Staff   Kind = "staff"   // what staff ask at the screen, and how the machine stands: internal/corner
 	Play    Kind = "play"    // a visitor's film or recording is to be heard; without a path it ends
 
 	Want Kind = "want" // kiosk tells fetch what it wants
