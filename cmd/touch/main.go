@@ -21,6 +21,7 @@ import (
 	_ "time/tzdata"
 
 	"cotmoc/device"
+	"cotmoc/internal/corner"
 	"cotmoc/player/link"
 	"cotmoc/playlist"
 	"cotmoc/ui/touch"
@@ -169,6 +170,13 @@ func (h *host) Sound(path string, from time.Duration) {
 // Volume implements touch.Host.
 func (h *host) Volume(level float64) { h.say(link.Message{Kind: link.Gain, Level: level}) }
 
+// Staff implements touch.Host.
+func (h *host) Staff(o corner.Order) {
+	if raw, err := json.Marshal(o); err == nil {
+		h.say(link.Message{Kind: link.Staff, Body: raw})
+	}
+}
+
 // serve talks with kiosk until ctx ends.
 func (h *host) serve(ctx context.Context, quit func(), f flags, w *touch.Window) {
 	choices := make(chan library.Choice, 1)
@@ -198,6 +206,11 @@ func (h *host) serve(ctx context.Context, quit func(), f flags, w *touch.Window)
 				w.Do(func(a *touch.App) { a.Home() })
 			case link.Wipe:
 				w.Do(func(a *touch.App) { a.Wipe() })
+			case link.Staff:
+				var s corner.State
+				if json.Unmarshal(m.Body, &s) == nil {
+					w.Do(func(a *touch.App) { a.Told(s) })
+				}
 			case link.Edition:
 				var c library.Choice
 				if json.Unmarshal(m.Body, &c) != nil {

@@ -65,7 +65,6 @@ type staffDesk struct {
 	open   bool
 	wrong  int           // tries
 	locked time.Duration // until then
-	read   bool          // wrong was read from the state
 	taking *corner.Taking
 	volume atomic.Int64 // without the lock: whoever sets the sound's level may hold another
 }

@@ -12,6 +12,7 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
 
+	"cotmoc/internal/corner"
 	"cotmoc/internal/words"
 	"cotmoc/playlist"
 	"cotmoc/ui/text"
@@ -34,6 +35,7 @@ type Host interface {
 	Counted(Count)
 	Sound(path string, from time.Duration) // begins to be heard SoundLead from now; "" ends it
 	Volume(level float64)                  // 0 to 1, within what the place allows
+	Staff(corner.Order)                    // answered by Told
 }
 
 // Options of an App.
@@ -69,6 +71,8 @@ type App struct {
 	level  float64 // volume
 	warned int     // seconds that the warning shows
 	said   string
+	sign   sign
+	staff  *staff // nil: nobody of the staff is here
 }
 
 // New makes the library. It shows an empty home until it is told what is in force.
@@ -132,6 +136,9 @@ func (a *App) now() library.Now { return library.Now{At: a.o.Now(), Trusted: a.c
 // word is the language of the screen's own words: the visitor's, or where that has
 // none of its own the place's first that has.
 func (a *App) word() string {
+	if a.staff != nil {
+		return a.staff.lang
+	}
 	if words.Has(string(a.visit.lang)) {
 		return string(a.visit.lang)
 	}
@@ -189,7 +196,7 @@ func (a *App) Visit(name string) {
 // Wipe forgets the visit.
 func (a *App) Wipe() {
 	a.stop()
-	a.active, a.said, a.warned = false, "", 0
+	a.active, a.said, a.warned, a.staff = false, "", 0, nil
 	a.level = firstLevel
 	a.visit = newVisit(a.first())
 	a.idle = idle{after: a.o.Idle, last: a.o.Now()}
@@ -218,6 +225,7 @@ func (a *App) Tick() {
 		a.Wipe()
 		return
 	}
+	a.tickStaff()
 	if n := a.idle.warns(now); n != a.warned {
 		a.warned = n
 		a.build()

@@ -21,6 +21,9 @@ const gap = 12
 // frame is the page with the bars around it. Languages are there on every page, each
 // by its own name; whoever sits has everything in the lower part.
 func (a *App) frame() fyne.CanvasObject {
+	if a.staff != nil {
+		return a.staffFrame()
+	}
 	bar := a.bar()
 	if a.visit.here().kind == searchPage { // the keyboard needs the room; back and home stand beside the field
 		bar = nil

@@ -53,6 +53,12 @@ func (g *glass) MouseDown(e *desktop.MouseEvent) {
 	g.at, g.moved = g.down, false
 	g.tile, g.pane = under(g.a.stage(), g.down) // before a warning goes: what it covered is not meant
 	g.a.touch()
+	if a := g.a; a.staff == nil && a.warned == 0 && a.sign.touched(g.down, a.size, a.o.Finger, a.o.Now()) {
+		g.tile = nil
+		a.StaffIn()
+		return
+	}
+	g.a.mark(g.down)
 	if g.tile != nil {
 		g.tile.press(true)
 	}
@@ -66,6 +72,7 @@ func (g *glass) Dragged(e *fyne.DragEvent) {
 	}
 	g.moved = true
 	g.a.touch()
+	g.a.mark(at)
 	if g.tile != nil {
 		g.tile.press(false)
 		g.tile = nil

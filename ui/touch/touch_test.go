@@ -16,6 +16,7 @@ import (
 	"fyne.io/fyne/v2/test"
 	xdraw "golang.org/x/image/draw"
 
+	"cotmoc/internal/corner"
 	"cotmoc/internal/golden"
 	"cotmoc/internal/specimen"
 	"cotmoc/playlist"
@@ -103,6 +104,7 @@ type host struct {
 	idle, wiped int
 	counts      []Count
 	sounds      []string
+	orders      []corner.Order
 }
 
 func (h *host) Idle()                              { h.idle++ }
@@ -110,6 +112,7 @@ func (h *host) Wiped()                             { h.wiped++ }
 func (h *host) Counted(c Count)                    { h.counts = append(h.counts, c) }
 func (h *host) Sound(path string, _ time.Duration) { h.sounds = append(h.sounds, path) }
 func (h *host) Volume(float64)                     {}
+func (h *host) Staff(o corner.Order)               { h.orders = append(h.orders, o) }
 
 // desk is an App in a window of Fyne's software driver.
 type desk struct {

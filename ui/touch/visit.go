@@ -17,6 +17,7 @@ const (
 	itemPage
 	searchPage
 	aboutPage
+	staffPage
 )
 
 // page is a place in the library that a visitor came to.
