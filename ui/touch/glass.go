@@ -20,6 +20,7 @@ type glass struct {
 	tile  *tile         // under the finger when it came down
 	pane  *pane
 	moved bool
+	held  bool // the finger is down
 }
 
 var (
@@ -50,7 +51,7 @@ func (g *glass) finger(said fyne.Position) fyne.Position {
 // MouseDown implements desktop.Mouseable: a touch is answered at once.
 func (g *glass) MouseDown(e *desktop.MouseEvent) {
 	g.down = g.finger(e.AbsolutePosition)
-	g.at, g.moved = g.down, false
+	g.at, g.moved, g.held = g.down, false, true
 	g.tile, g.pane = under(g.a.stage(), g.down) // before a warning goes: what it covered is not meant
 	g.a.touch()
 	if a := g.a; a.staff == nil && a.warned == 0 && a.sign.touched(g.down, a.size, a.o.Finger, a.o.Now()) {
@@ -89,6 +90,7 @@ func (g *glass) DragEnd() {}
 
 // MouseUp implements desktop.Mouseable.
 func (g *glass) MouseUp(*desktop.MouseEvent) {
+	g.held = false
 	t := g.tile
 	if g.tile = nil; t == nil {
 		return

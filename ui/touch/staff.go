@@ -111,7 +111,9 @@ func (a *App) Told(s corner.State) {
 	}
 	a.keep()
 	a.staff.state, a.staff.known = s, true
-	a.build()
+	if !a.glass.held { // a page that is made anew would slip from under the finger; the next answer comes soon
+		a.build()
+	}
 }
 
 // tickStaff keeps the page up to date.

@@ -109,6 +109,14 @@ func TestStaff(t *testing.T) {
 		t.Errorf("%v", d.staff.marks)
 	}
 	d.tap("Kết thúc thử")
+	page, at := d.pane, &desktop.MouseEvent{}
+	at.AbsolutePosition = fyne.NewPos(300, 500)
+	d.glass.MouseDown(at)
+	d.Told(corner.State{Set: true, Open: true, Page: standing()})
+	if d.pane != page {
+		t.Error("an answer takes the page from under the finger")
+	}
+	d.glass.MouseUp(at)
 	before := len(d.host.orders)
 	d.now = d.now.Add(lookEvery)
 	d.Tick()
