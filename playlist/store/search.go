@@ -18,13 +18,15 @@ import (
 
 // The full-text index is a separate file: it can be rebuilt from the
 // catalogue. It is contentless FTS5 over words, and over single clusters for
-// scripts without spaces, in an exact and a folded column.
+// scripts without spaces, in an exact and a folded column; beside it lies how Chinese
+// titles and tags sound.
 
 func indexPath(dir, id string) string { return editionPath(dir, id+".fts") }
 
 const indexSchema = `
 CREATE VIRTUAL TABLE words USING fts5(exact, folded, content='', contentless_delete=1,
   tokenize="unicode61 remove_diacritics 0 categories 'L* N* Co Mn Mc'");
+CREATE VIRTUAL TABLE sounds USING fts5(pinyin, content='', contentless_delete=1);
 CREATE TABLE documents (rowid INTEGER PRIMARY KEY, item TEXT NOT NULL, version TEXT NOT NULL, language TEXT NOT NULL, title TEXT NOT NULL) STRICT;`
 
 // EnsureIndex makes the edition's index if it is missing or damaged.
@@ -33,7 +35,7 @@ func EnsureIndex(ctx context.Context, e *Edition) error {
 	if _, err := os.Stat(path); err == nil {
 		db, err := openDB(path, immutable)
 		if err == nil {
-			err = errors.Join(check(ctx, db), db.Close())
+			err = errors.Join(check(ctx, db), whole(ctx, db), db.Close())
 		}
 		if err == nil {
 			return nil
@@ -45,6 +47,15 @@ func EnsureIndex(ctx context.Context, e *Edition) error {
 		return err
 	}
 	return writeIndex(ctx, path, playlist.Rows{Items: items, Versions: versions})
+}
+
+// whole says whether an index has all that ours has: one of an earlier version lacks
+// the sounds.
+func whole(ctx context.Context, db *sql.DB) error {
+	return eachRow(ctx, db, "SELECT rowid FROM sounds LIMIT 1", nil, func(scan func(...any) error) error {
+		var id int64
+		return scan(&id)
+	})
 }
 
 // found says which versions a traveller may find: published ones of public items.
@@ -72,7 +83,10 @@ func writeIndex(ctx context.Context, path string, rows playlist.Rows) error {
 		if _, err := tx.ExecContext(ctx, indexSchema); err != nil {
 			return fmt.Errorf("create the search index: %w", err)
 		}
-		public := found(rows)
+		public, tags := found(rows), map[playlist.ID]string{}
+		for _, i := range rows.Items {
+			tags[i.ID] = strings.Join(i.Tags, "\n")
+		}
 		for n, v := range rows.Versions {
 			if !public(v) {
 				continue
@@ -81,9 +95,14 @@ func writeIndex(ctx context.Context, path string, rows playlist.Rows) error {
 			if id == "" {
 				id = v.Item + ":" + playlist.ID(v.Language)
 			}
-			text := v.Title + "\n" + v.Summary + "\n" + v.Text
+			text := v.Title + "\n" + v.Summary + "\n" + v.Text + "\n" + tags[v.Item]
 			if _, err := tx.ExecContext(ctx, "INSERT INTO words(rowid,exact,folded) VALUES(?,?,?)", n+1, clusters(exact(text)), clusters(Fold(text))); err != nil {
 				return fmt.Errorf("index version %s: %w", id, err)
+			}
+			if s := sounds(v.Title + "\n" + tags[v.Item]); s != "" {
+				if _, err := tx.ExecContext(ctx, "INSERT INTO sounds(rowid,pinyin) VALUES(?,?)", n+1, s); err != nil {
+					return fmt.Errorf("index version %s: %w", id, err)
+				}
 			}
 			if _, err := tx.ExecContext(ctx, "INSERT INTO documents VALUES(?,?,?,?,?)", n+1, v.Item, id, v.Language, v.Title); err != nil {
 				return fmt.Errorf("index version %s: %w", id, err)
@@ -132,8 +151,8 @@ func (x *Index) Close() error { return x.db.Close() }
 // maxQuery bounds what is searched for, in bytes.
 const maxQuery = 500
 
-// Search finds versions by words, with or without marks, best first, at most
-// limit of them. An empty language means any.
+// Search finds versions by words, with or without marks, best first, then Chinese
+// titles and tags by their pinyin, at most limit of them. An empty language means any.
 func (x *Index) Search(ctx context.Context, query string, lang playlist.Language, limit int) ([]Hit, error) {
 	if len(query) > maxQuery {
 		query = strings.ToValidUTF8(query[:maxQuery], "")
@@ -143,11 +162,14 @@ func (x *Index) Search(ctx context.Context, query string, lang playlist.Language
 		return nil, nil
 	}
 	// Exact matches rank above folded ones: ma, má and mà fold together.
-	out, err := x.matches(ctx, "exact : "+plain, lang, limit, nil)
-	if err != nil || len(out) == limit {
-		return out, err
+	out, err := x.matches(ctx, "words", "exact : "+plain, lang, limit, nil)
+	if err == nil && len(out) < limit {
+		out, err = x.matches(ctx, "words", "folded : "+folded, lang, limit, out)
 	}
-	return x.matches(ctx, "folded : "+folded, lang, limit, out)
+	if sound := typed(query); err == nil && len(out) < limit && sound != "" {
+		out, err = x.matches(ctx, "sounds", phrase(sound), lang, limit, out)
+	}
+	return out, err
 }
 
 // candidates is how many matches are ranked at least: a word that half of the library
@@ -161,8 +183,8 @@ func short(match string) bool {
 	return utf8.RuneCountInString(strings.TrimSuffix(phrase, `" *`)) <= 2
 }
 
-// matches adds to out what matches, best first, up to limit in all.
-func (x *Index) matches(ctx context.Context, match string, lang playlist.Language, limit int, out []Hit) ([]Hit, error) {
+// matches adds to out what matches in a table, best first, up to limit in all.
+func (x *Index) matches(ctx context.Context, table, match string, lang playlist.Language, limit int, out []Hit) ([]Hit, error) {
 	known := map[playlist.ID]bool{}
 	for _, h := range out {
 		known[h.Version] = true
@@ -172,8 +194,8 @@ func (x *Index) matches(ctx context.Context, match string, lang playlist.Languag
 		rank = "0"
 	}
 	err := eachRow(ctx, x.db, `SELECT item, version, language, title FROM
-		(SELECT d.item, d.version, d.language, d.title, `+rank+` AS r FROM words JOIN documents d ON d.rowid=words.rowid
-		WHERE words MATCH ? AND (?='' OR d.language=?) LIMIT ?) ORDER BY r LIMIT ?`,
+		(SELECT d.item, d.version, d.language, d.title, `+rank+` AS r FROM `+table+` w JOIN documents d ON d.rowid=w.rowid
+		WHERE `+table+` MATCH ? AND (?='' OR d.language=?) LIMIT ?) ORDER BY r LIMIT ?`,
 		[]any{match, lang, lang, max(candidates, limit), limit + len(known)}, func(scan func(...any) error) error {
 			var h Hit
 			if err := scan(&h.Item, &h.Version, &h.Language, &h.Title); err != nil {
