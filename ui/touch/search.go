@@ -45,11 +45,14 @@ func (a *App) results() fyne.CanvasObject {
 	if strings.TrimSpace(a.visit.query) == "" {
 		return text.NewColumn()
 	}
-	found, err := a.lib.Search(context.Background(), a.visit.query, a.visit.lang, a.now())
+	found, instead, err := a.lib.Search(context.Background(), a.visit.query, a.visit.lang, a.now())
 	if err != nil || len(found) == 0 {
 		return text.NewColumn(a.say("no_results", theme.SizeNameSubHeadingText))
 	}
 	var all []fyne.CanvasObject
+	if instead != "" {
+		all = append(all, a.block(a.word(), words.In(a.word(), "results_for", "q", instead), theme.SizeNameText, theme.ColorNamePlaceHolder, false))
+	}
 	for _, f := range found {
 		detail := f.Snippet
 		if detail == "" {
@@ -70,7 +73,7 @@ func (a *App) missed() {
 	if a.visit.here().kind != searchPage || strings.TrimSpace(a.visit.query) == "" {
 		return
 	}
-	found, err := a.lib.Search(context.Background(), a.visit.query, a.visit.lang, a.now())
+	found, _, err := a.lib.Search(context.Background(), a.visit.query, a.visit.lang, a.now())
 	if err == nil && len(found) == 0 {
 		a.o.Host.Counted(Count{What: "missing"})
 	}

@@ -208,8 +208,14 @@ func TestSearch(t *testing.T) {
 	if d.tiles()["Hướng dẫn khai báo hải quan"] == nil {
 		t.Error("a slip of the finger finds nothing")
 	}
+	if !d.says("Kết quả cho: khai") {
+		t.Error("nothing says what was looked for instead")
+	}
 	d.visit.query = "hai quan"
 	d.build()
+	if d.says("Kết quả cho") {
+		t.Error("a search that was not corrected says that it was")
+	}
 	d.tap("Xóa")
 	if d.visit.query != "hai qua" {
 		t.Errorf("%q", d.visit.query)

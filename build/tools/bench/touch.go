@@ -179,7 +179,7 @@ func (t *typist) query(lang playlist.Language, q string) error {
 			continue // a key that only begins a cluster is followed by the next at once
 		}
 		began := time.Now()
-		if _, err := t.lib.Search(t.ctx, string(runes[:n]), lang, library.Now{At: began, Trusted: true}); err != nil {
+		if _, _, err := t.lib.Search(t.ctx, string(runes[:n]), lang, library.Now{At: began, Trusted: true}); err != nil {
 			return err
 		}
 		t.took = append(t.took, float64(time.Since(began).Microseconds())/1000)

@@ -23,20 +23,22 @@ const maxFound = 20
 
 // Search finds items by words in any language and script, with or without marks; where
 // nothing has them, by the library's own words that are close to them in Latin letters.
-// Of an item that was found in several languages the visitor's own is shown.
-func (l *Library) Search(ctx context.Context, query string, lang playlist.Language, now Now) ([]Found, error) {
+// Of an item that was found in several languages the visitor's own is shown. instead is
+// what was looked for in place of the query, "" for the query itself.
+func (l *Library) Search(ctx context.Context, query string, lang playlist.Language, now Now) (out []Found, instead string, err error) {
 	if l.index == nil || strings.TrimSpace(query) == "" {
-		return nil, nil
+		return nil, "", nil
 	}
-	out, err := l.search(ctx, query, lang, now)
+	out, err = l.search(ctx, query, lang, now)
 	if err != nil || len(out) > 0 {
-		return out, err
+		return out, "", err
 	}
 	better, ok, err := l.index.Correct(ctx, query) // a slip of the finger, perhaps
 	if err != nil || !ok {
-		return nil, err
+		return nil, "", err
 	}
-	return l.search(ctx, better, lang, now)
+	out, err = l.search(ctx, better, lang, now)
+	return out, better, err
 }
 
 func (l *Library) search(ctx context.Context, query string, lang playlist.Language, now Now) ([]Found, error) {
