@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"cotmoc/internal/atomicfile"
@@ -38,7 +41,27 @@ func SetPIN(dir, pin string) error {
 	if len(pin) < corner.MinPIN || len(pin) > corner.MaxPIN || strings.Trim(pin, "0123456789") != "" || plain(pin) {
 		return ErrPIN
 	}
-	return atomicfile.Write(filepath.Join(dir, pinFile), []byte(phc.Hash(pin)), 0o600)
+	path := filepath.Join(dir, pinFile)
+	if err := atomicfile.Write(path, []byte(phc.Hash(pin)), 0o600); err != nil {
+		return err
+	}
+	return likeFolder(dir, path)
+}
+
+// likeFolder gives a file that root wrote to whoever owns the folder: the kiosk, which
+// could not read it otherwise.
+func likeFolder(dir, path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("keep the PIN: %w", err)
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+		err = os.Chown(path, int(owner.Uid), int(owner.Gid))
+	}
+	return err
 }
 
 // plain says whether every digit follows from the one before by one step: 111111, 123456.
@@ -119,6 +142,11 @@ func (d *staffDesk) answer(ctx context.Context, c *link.Conn, raw []byte) {
 // Do does what staff ask. Until the PIN was entered nothing but that is done.
 func (d *staffDesk) Do(ctx context.Context, o corner.Order) corner.State {
 	hash, err := os.ReadFile(filepath.Join(d.k.cfg.Dir, pinFile))
+	text := ""
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		text = err.Error()
+	}
+	d.k.problem("PIN", text)
 	s := corner.State{Set: err == nil && len(hash) > 0}
 	if o.Do == corner.Enter && s.Set {
 		s.Wrong = !d.enter(ctx, string(hash), o.PIN)

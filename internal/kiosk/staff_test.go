@@ -5,6 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,6 +27,18 @@ func TestSetPIN(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, pinFile))
+	if os.Geteuid() == 0 {
+		if err := os.Chown(dir, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(dir, pinFile))
+		if err := errors.Join(err, SetPIN(dir, "246813")); err != nil {
+			t.Fatal(err)
+		}
+		if info, err = os.Stat(filepath.Join(dir, pinFile)); err != nil || info.Sys().(*syscall.Stat_t).Uid != 12345 {
+			t.Errorf("the kiosk cannot read what root wrote: %v %v", info, err)
+		}
+	}
 	if info, err2 := os.Stat(filepath.Join(dir, pinFile)); errors.Join(err, err2) != nil || len(raw) < 60 || info.Mode().Perm() != 0o600 {
 		t.Errorf("%q %v %v", raw, err, err2)
 	}
@@ -152,5 +167,17 @@ func TestStaff(t *testing.T) {
 	d.says(library, link.Message{Kind: link.Wiped})
 	if s := ask(corner.Order{Do: corner.Look}); s.Open || s.Page != nil {
 		t.Errorf("after the visit: %+v", s)
+	}
+	ask(corner.Order{Do: corner.Enter, PIN: "246813"})
+	library, in = d.connect(link.Message{Kind: link.Hello, Role: "touch", Display: "d", PID: 1000004}) // while the old one is still there
+	if s := ask(corner.Order{Do: corner.Look}); s.Open || s.Page != nil {
+		t.Errorf("a library that was started again: %+v", s)
+	}
+	pin := filepath.Join(dir, pinFile)
+	if err := errors.Join(os.Remove(pin), os.Mkdir(pin, 0o700)); err != nil { // whoever is root reads any file
+		t.Fatal(err)
+	}
+	if s := ask(corner.Order{Do: corner.Look}); s.Set || !slices.ContainsFunc(d.k.Status().Problems, func(p string) bool { return strings.HasPrefix(p, "PIN: ") }) {
+		t.Errorf("a PIN that cannot be read: %+v %v", s, d.k.Status().Problems)
 	}
 }

@@ -120,7 +120,8 @@ func (d *touchDesk) serve(ctx context.Context, c *link.Conn, hello link.Message)
 		d.child.Hello(hello.PID)
 	}
 	d.mu.Unlock()
-	d.k.Nudge() // it is told what is in force
+	d.k.staff.leave() // whoever was in before
+	d.k.Nudge()       // it is told what is in force
 	for {
 		m, err := c.Receive()
 		if err != nil {
