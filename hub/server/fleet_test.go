@@ -436,7 +436,7 @@ func TestRestoredHub(t *testing.T) {
 	}
 	old := f.clk
 	f = startFleet(t, restored)
-	f.clk.at = old.now()
+	f.clk.add(old.now().Sub(f.clk.now()))
 	put("after")
 	id.Hub = f.door
 	c, err = hubclient.New(dir, id)

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"cotmoc/device"
 	"cotmoc/internal/supervise"
 	"cotmoc/player/link"
@@ -56,37 +58,68 @@ func newTouchDesk(k *Kiosk) *touchDesk {
 	return d
 }
 
-// Serve starts the library once one of the machine's displays is for touch, and keeps
-// it running.
+// How often the library's display and monitor are looked at, before it runs and then.
+const (
+	findEvery = time.Second
+	lookEvery = 5 * time.Second
+)
+
+// Serve starts the library once one of the machine's displays is for touch, and keeps it
+// running there: another display, or a screen that was plugged, unplugged or set to
+// another size, is followed.
 func (d *touchDesk) Serve(ctx context.Context) error {
-	var mine playlist.Display
-	for {
-		var ok bool
-		if mine, ok = d.k.touchDisplay(); ok {
-			d.mu.Lock()
-			d.display = mine
-			d.mu.Unlock()
-			break
+	tick := time.NewTicker(findEvery)
+	defer tick.Stop()
+	g, ctx := errgroup.WithContext(ctx)
+	for started := false; ; {
+		if mine, ok := d.k.touchDisplay(); ok {
+			d.moved(mine)
+			args, seen := d.args(mine)
+			switch {
+			case d.child == nil:
+			case !started: // one that runs from before is adopted as it is
+				started, d.child.Args = true, args
+				g.Go(func() error { return d.child.Serve(ctx) })
+				tick.Reset(lookEvery)
+			case seen:
+				d.child.Use(args)
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(time.Second):
+			return g.Wait()
+		case <-tick.C:
 		}
 	}
-	if d.child == nil {
-		<-ctx.Done()
-		return ctx.Err()
+}
+
+// moved notes which display is the library's. A visit on another one is over.
+func (d *touchDesk) moved(to playlist.Display) {
+	d.mu.Lock()
+	from := d.display
+	d.mu.Unlock()
+	if from.ID == to.ID {
+		return // what else changed of it, follow sees
 	}
+	d.lower()
+	d.mu.Lock()
+	d.display = to
+	d.mu.Unlock()
+	d.k.Nudge()
+}
+
+// args are the library's command line for a display on the monitor that it has now. seen
+// is false where no monitor could be asked for.
+func (d *touchDesk) args(mine playlist.Display) (args []string, seen bool) {
 	at := image.Rect(0, 0, mine.Width, mine.Height)
 	if s, err := device.OpenScreen(); err == nil {
-		monitors := s.Monitors()
-		at = monitors[min(d.k.monitorOf(mine.ID), len(monitors)-1)]
+		if monitors := s.Monitors(); len(monitors) > 0 {
+			at, seen = monitors[min(d.k.monitorOf(mine.ID), len(monitors)-1)], true
+		}
 		s.Close()
 	}
 	size := fmt.Sprintf("%dx%d+%d+%d", at.Dx(), at.Dy(), at.Min.X, at.Min.Y)
-	d.child.Args = append([]string{"--socket", d.k.socket(), "--data", d.k.cfg.Dir, "--display", string(mine.ID), "--size", size, "--mm", strconv.Itoa(mine.WidthMM)}, d.k.cfg.TouchArgs...)
-	return d.child.Serve(ctx)
+	return append([]string{"--socket", d.k.socket(), "--data", d.k.cfg.Dir, "--display", string(mine.ID), "--size", size, "--mm", strconv.Itoa(mine.WidthMM)}, d.k.cfg.TouchArgs...), seen
 }
 
 // touchDisplay is the first of this machine's displays that can be touched.

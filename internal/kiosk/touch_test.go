@@ -168,3 +168,31 @@ func TestVisitorsSound(t *testing.T) {
 	d.says(library, link.Message{Kind: link.Play})
 	d.hears(heard, link.Stop)
 }
+
+// Another display for touch, by a new edition: the visit is over, the stage of the old
+// one goes on, and the library comes up on the new one.
+func TestTouchMoves(t *testing.T) {
+	two := func(first, second playlist.Role) playlist.Rows {
+		return hall(func(r *playlist.Rows) {
+			r.Displays[0].Role = first
+			r.Displays = append(r.Displays, playlist.Display{ID: "e", Place: "g", Width: 1280, Height: 720, Role: second})
+		})
+	}
+	d := newDesk(t, t.TempDir(), two(playlist.RoleBoth, playlist.RoleStage))
+	stage, told := d.stage(1000001, 0)
+	d.told(told, "a programme", plays("day"))
+	other, told2 := d.connect(link.Message{Kind: link.Hello, Role: "stage", Display: "e", PID: 1000003})
+	d.told(told2, "a programme", plays("day"))
+	library, in := d.connect(link.Message{Kind: link.Hello, Role: "touch", Display: "d", PID: 1000002})
+	d.hears(in, link.Edition)
+	d.says(library, link.Message{Kind: link.Ready})
+	d.hears(in, link.Wipe)
+	d.hears(told, link.Uncover)
+	d.says(stage, link.Message{Kind: link.Touched})
+	d.hears(told, link.Cover)
+	d.adopt("e2", two(playlist.RoleStage, playlist.RoleBoth))
+	d.hears(told, link.Uncover)
+	until(t, "the library has moved", func() bool { d.k.touch.mu.Lock(); defer d.k.touch.mu.Unlock(); return d.k.touch.display.ID == "e" })
+	d.says(other, link.Message{Kind: link.Touched})
+	d.hears(told2, link.Cover)
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -201,7 +202,9 @@ func (c *Child) start() (<-chan struct{}, error) {
 		return nil, err
 	}
 	defer log.Close()
+	c.mu.Lock()
 	cmd := exec.Command(c.Path, c.Args...)
+	c.mu.Unlock()
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -296,6 +299,18 @@ func (c *Child) note(problem string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.problem = problem
+}
+
+// Use has the child run with these arguments from now on: one that runs with others is
+// ended, and started again by Serve.
+func (c *Child) Use(args []string) {
+	c.mu.Lock()
+	same := slices.Equal(c.Args, args)
+	c.Args = args
+	c.mu.Unlock()
+	if !same {
+		c.Kill()
+	}
 }
 
 // Kill ends the child at once, by its last known process number.

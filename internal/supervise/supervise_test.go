@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -173,4 +174,23 @@ func TestAFullDiskDoesNotKeepAChildFromRunning(t *testing.T) {
 	serve(t, c)
 	until(t, "it runs", c.Alive)
 	until(t, "and it is said", func() bool { return strings.Contains(c.Status().Problem, "process number") })
+}
+
+// A child that is to run otherwise is started again, once, and not for the same words.
+func TestUse(t *testing.T) {
+	c := child(t, t.TempDir(), "stay")
+	c.Args = []string{"one"}
+	serve(t, c)
+	until(t, "it runs", c.Alive)
+	first := c.Status().PID
+	c.Use([]string{"one"})
+	if s := c.Status(); s.PID != first || !c.Alive() {
+		t.Errorf("%+v", s)
+	}
+	c.Use([]string{"two", "words"})
+	until(t, "another runs", func() bool { return c.Status().PID != first && c.Alive() })
+	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(c.Status().PID), "cmdline"))
+	if err != nil || !strings.HasSuffix(string(raw), "\x00two\x00words\x00") {
+		t.Errorf("%q %v", raw, err)
+	}
 }
