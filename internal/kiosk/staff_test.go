@@ -31,11 +31,10 @@ func TestSetPIN(t *testing.T) {
 		if err := os.Chown(dir, 12345, 12345); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(filepath.Join(dir, pinFile))
-		if err := errors.Join(err, SetPIN(dir, "246813")); err != nil {
+		if err := SetPIN(dir, "246813"); err != nil {
 			t.Fatal(err)
 		}
-		if info, err = os.Stat(filepath.Join(dir, pinFile)); err != nil || info.Sys().(*syscall.Stat_t).Uid != 12345 {
+		if info, err := os.Stat(filepath.Join(dir, pinFile)); err != nil || info.Sys().(*syscall.Stat_t).Uid != 12345 {
 			t.Errorf("the kiosk cannot read what root wrote: %v %v", info, err)
 		}
 	}
