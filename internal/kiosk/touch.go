@@ -105,6 +105,7 @@ func (d *touchDesk) moved(to playlist.Display) {
 	d.mu.Lock()
 	d.display = to
 	d.mu.Unlock()
+	d.settle(to.ID) // a library that was there before its display was known has not been
 	d.k.Nudge()
 }
 
@@ -333,7 +334,7 @@ func (d *touchDesk) follow(withdrawn []playlist.ID, trusted bool) {
 	if s := d.k.screens[d.display.ID]; s != nil && s.prog != nil {
 		notice = s.prog.Notice != nil
 	}
-	if d.conn == nil {
+	if d.conn == nil || d.display.ID == "" { // what is shown depends on the place
 		return
 	}
 	if fresh, ok := d.k.mine()[d.display.ID]; ok {
