@@ -56,7 +56,7 @@ ensure_go() {
 	go version | grep -q "go$go_version" || { say "Go $go_exact did not come"; exit 1; }
 }
 
-run_packages="ffmpeg xvfb xauth libgl1 libegl1 libgl1-mesa-dri libx11-6 libxrandr2 libxcursor1 libxinerama1 libxi6 libxxf86vm1 libasound2 jq"
+run_packages="ffmpeg espeak-ng xvfb xauth libgl1 libegl1 libgl1-mesa-dri libx11-6 libxrandr2 libxcursor1 libxinerama1 libxi6 libxxf86vm1 libasound2 jq"
 build_packages="libgl-dev libx11-dev libxcursor-dev libxrandr-dev libxinerama-dev libxi-dev libxxf86vm-dev libicu-dev gcc libc6-dev pkg-config git ca-certificates libasound2-dev python3-fonttools fonts-noto-core fonts-noto-cjk forensics-samples-files"
 test_packages="xdotool chromium e2fsprogs mount"
 

@@ -78,6 +78,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 func present(ctx context.Context, stop func(), f flags, at image.Rectangle, place playlist.ID) error {
 	h := &host{out: make(chan link.Message, maxWaiting)}
 	o := touch.Options{Dir: f.data, Now: time.Now, Idle: f.idle, Host: h}
+	if run := filepath.Join(f.data, "run"); f.socket != "" && os.MkdirAll(run, 0o755) == nil { // the kiosk's folder for what its children leave
+		o.Scratch = run
+	}
 	if f.millimetres > 0 {
 		o.Finger = 20 * float32(at.Dx()) / float32(f.millimetres) / touch.Scale(at)
 	}
@@ -163,8 +166,8 @@ func (h *host) Counted(c touch.Count) {
 }
 
 // Sound implements touch.Host.
-func (h *host) Sound(path string, from time.Duration) {
-	h.say(link.Message{Kind: link.Play, Path: path, From: from.Milliseconds(), At: link.Mono() + touch.SoundLead.Nanoseconds()})
+func (h *host) Sound(path string, from time.Duration, speed float64) {
+	h.say(link.Message{Kind: link.Play, Path: path, Speed: speed, From: from.Milliseconds(), At: link.Mono() + touch.SoundLead.Nanoseconds()})
 }
 
 // Volume implements touch.Host.

@@ -64,7 +64,7 @@ var rules = []rule{
 }
 
 // startsProcesses are the packages that may start another program.
-var startsProcesses = []string{"internal/bounded", "internal/ffmpeg", "hub/server/intake", "player/decode", "internal/supervise", "internal/screentest", "build/tools", "internal/archtest"}
+var startsProcesses = []string{"internal/bounded", "internal/ffmpeg", "hub/server/intake", "player/decode", "player/speech", "internal/supervise", "internal/screentest", "build/tools", "internal/archtest"}
 
 func list(t *testing.T) []pkg {
 	t.Helper()

@@ -156,7 +156,7 @@ func (d *soundDesk) shown(display playlist.ID, m link.Message) {
 		v := d.playing[id]
 		v.At = m.At
 		d.playing[id] = v
-		d.send(link.Message{Kind: link.Start, ID: id, At: m.At + v.From*1e6}) // it may have been taken up in the middle
+		d.send(link.Message{Kind: link.Start, ID: id, At: m.At + lasts(v)}) // it may have been taken up in the middle
 	}
 	d.mu.Unlock()
 	if !known {
@@ -183,11 +183,22 @@ func (d *soundDesk) resume(id string, s *link.Showing) {
 // decoder is ready.
 func (d *soundDesk) catchUp(id string, m link.Message) {
 	resumed := m
-	resumed.From = max(0, (link.Mono()-m.At)/1e6) + 1500
+	resumed.From = int64(float64(max(0, (link.Mono()-m.At)/1e6)+1500) * speed(m))
 	d.playing[id] = resumed
 	d.send(resumed)
-	d.send(link.Message{Kind: link.Start, ID: id, At: m.At + resumed.From*1e6})
+	d.send(link.Message{Kind: link.Start, ID: id, At: m.At + lasts(resumed)})
 }
+
+// speed is how fast a voice is played, as a part of its own speed.
+func speed(m link.Message) float64 {
+	if m.Speed == 0 {
+		return 1
+	}
+	return m.Speed
+}
+
+// lasts is how long a voice takes, in nanoseconds, to where it is begun.
+func lasts(m link.Message) int64 { return int64(float64(m.From*1e6) / speed(m)) }
 
 // silence ends the voices of a display whose stage has gone.
 func (d *soundDesk) silence(display playlist.ID) {
@@ -328,7 +339,8 @@ func (d *soundDesk) visitor(m link.Message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	// At is when From is to be heard: the picture begins then as well.
-	voice := link.Message{Kind: link.Prepare, ID: id, Path: m.Path, Bus: "speech", At: m.At - m.From*1e6, From: m.From}
+	voice := link.Message{Kind: link.Prepare, ID: id, Path: m.Path, Bus: "speech", From: m.From, Speed: m.Speed}
+	voice.At = m.At - lasts(voice)
 	d.playing[id] = voice
 	d.send(voice)
 	d.send(link.Message{Kind: link.Start, ID: id, At: m.At})

@@ -161,6 +161,17 @@ func TestVisitorsSound(t *testing.T) {
 	if m := d.hears(heard, link.Start); m.At != at {
 		t.Errorf("it begins at %d, not at %d", m.At, at)
 	}
+	// Started again, the child takes it up where it stands at the speed that was chosen.
+	d.says(library, link.Message{Kind: link.Play, Path: "/film.mp4", From: 4000, Speed: 2, At: link.Mono()})
+	if m := d.hears(heard, link.Prepare); m.Speed != 2 || m.From != 4000 {
+		t.Errorf("%+v", m)
+	}
+	_, heard = d.connect(link.Message{Kind: link.Hello, Role: "sound", PID: 1000004})
+	again := d.hears(heard, link.Prepare)
+	begins := time.Duration(d.hears(heard, link.Start).At - link.Mono())
+	if again.Speed != 2 || again.From < 7000 || again.From > 12000 || begins < 500*time.Millisecond || begins > 2*time.Second {
+		t.Errorf("%+v in %v", again, begins)
+	}
 	d.says(library, link.Message{Kind: link.Gain, Level: 7})
 	if m := d.hears(heard, link.Gain); m.Level > 0.5 {
 		t.Errorf("the place allows 0.5, and it is heard with %v", m.Level)

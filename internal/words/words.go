@@ -86,7 +86,7 @@ func pluralForm(lang string, n int) string {
 }
 
 // Number writes a whole number with the language's own digit groups (CLDR).
-func Number(lang string, n int) string {
+func Number[N int | float64](lang string, n N) string {
 	return message.NewPrinter(language.Make(lang)).Sprint(number.Decimal(n))
 }
 

@@ -23,18 +23,35 @@ type Audio struct {
 	complaint *bounded.Tail
 }
 
-// OpenAudio decodes a file's first sound track from the given position.
-func OpenAudio(ctx context.Context, path string, from time.Duration) (*Audio, error) {
+// Slowest and Fastest bound the speed at which a file is played, as a part of its own.
+const (
+	Slowest = 0.5
+	Fastest = 2.0
+)
+
+// OpenAudio decodes a file's first sound track from the given position, at a speed from
+// Slowest to Fastest times its own (0: its own). Voices keep their pitch.
+func OpenAudio(ctx context.Context, path string, from time.Duration, speed float64) (*Audio, error) {
+	if speed == 0 {
+		speed = 1
+	}
+	if !(speed >= Slowest && speed <= Fastest) {
+		return nil, fmt.Errorf("sound at %v times its speed cannot be played", speed)
+	}
 	if _, err := ffmpeg.CheckFile(path); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	args := []string{"-nostdin", "-v", "error"}
 	if from > 0 {
-		args = append(args, "-ss", strconv.FormatFloat(from.Seconds(), 'f', 6, 64))
+		args = append(args, "-ss", seconds(from))
 	}
 	args = append(args, ffmpeg.InputArgs(path)...)
-	args = append(args, "-map", "0:a:0", "-vn", "-sn", "-dn", "-ac", "2", "-ar", strconv.Itoa(SampleRate), "-f", "s16le", "pipe:1")
+	args = append(args, "-map", "0:a:0", "-vn", "-sn", "-dn")
+	if speed != 1 {
+		args = append(args, "-af", "atempo="+strconv.FormatFloat(speed, 'f', 3, 64))
+	}
+	args = append(args, "-ac", "2", "-ar", strconv.Itoa(SampleRate), "-f", "s16le", "pipe:1")
 	a := &Audio{cancel: cancel, cmd: exec.CommandContext(ctx, "ffmpeg", args...), complaint: &bounded.Tail{}}
 	a.cmd.Stderr = a.complaint
 	out, err := a.cmd.StdoutPipe()

@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -290,18 +291,56 @@ func FuzzOrientation(f *testing.F) {
 
 func TestAudio(t *testing.T) {
 	path := makeClip(t, "s.ogg", "-f", "lavfi", "-i", "sine=d=1", "-c:a", "libvorbis")
-	a, err := OpenAudio(t.Context(), path, 250*time.Millisecond)
+	for speed, want := range map[float64]time.Duration{0: 750, 1: 750, 1.5: 500, 0.5: 1500} {
+		a, err := OpenAudio(t.Context(), path, 250*time.Millisecond, speed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if _, err := b.ReadFrom(a); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		want *= time.Millisecond
+		if got := time.Duration(b.Len()/4) * time.Second / SampleRate; (got - want).Abs() > 70*time.Millisecond {
+			t.Errorf("%v of sound from 0.25 s of a second on at speed %v", got, speed)
+		}
+	}
+	for _, speed := range []float64{-1, 0.1, 9, math.NaN(), math.Inf(1)} {
+		if a, err := OpenAudio(t.Context(), path, 0, speed); err == nil {
+			t.Errorf("speed %v was taken", speed)
+			a.Close()
+		}
+	}
+}
+
+// A film that is begun in the middle shows what is due there.
+func TestVideoFrom(t *testing.T) {
+	path := makeClip(t, "v.mp4", "-f", "lavfi", "-i", "color=red:s=64x64:r=25:d=1", "-f", "lavfi", "-i", "color=blue:s=64x64:r=25:d=1",
+		"-filter_complex", "[0][1]concat", "-pix_fmt", "yuv420p")
+	v, err := OpenVideo(t.Context(), path, VideoOptions{Width: 64, Height: 64, From: 1200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(a); err != nil {
-		t.Fatal(err)
+	defer v.Close()
+	n := 0
+	for !v.Ended() {
+		f := v.First()
+		if f == nil {
+			continue
+		}
+		if n == 0 && f.Due != 1200*time.Millisecond {
+			t.Errorf("the first is due at %v", f.Due)
+		}
+		if r, b := f.Pix[0], f.Pix[2]; r > 40 || b < 200 {
+			t.Errorf("frame %d is not blue: %v", n, f.Pix[:4])
+		}
+		n++
+		f.Release()
 	}
-	if err := a.Close(); err != nil {
-		t.Error(err)
-	}
-	if got := time.Duration(b.Len()/4) * time.Second / SampleRate; got < 700*time.Millisecond || got > 800*time.Millisecond {
-		t.Errorf("%v of sound from 0.25 s of a second on", got)
+	if n < 19 || n > 21 {
+		t.Errorf("%d frames of the last 0.8 s", n)
 	}
 }

@@ -31,7 +31,7 @@ const (
 type Frame struct {
 	Pix    []byte
 	Number int
-	Due    time.Duration // from the start of the video
+	Due    time.Duration // from the start of the file
 	video  *Video
 }
 
@@ -49,6 +49,7 @@ type Video struct {
 	Info          ffmpeg.Info
 	Width, Height int // of the frames
 	Format        PixelFormat
+	from          time.Duration
 	frames        chan *Frame
 	free          chan []byte
 	cancel        context.CancelFunc
@@ -68,6 +69,7 @@ type VideoOptions struct {
 	Format        PixelFormat
 	Limit         time.Duration // longest showing; 0: the whole file
 	Threads       int           // 0: as many as the size needs
+	From          time.Duration // where in the file to begin
 }
 
 // OpenVideo probes a file and starts to decode it. The caller must Close it.
@@ -79,7 +81,7 @@ func OpenVideo(ctx context.Context, path string, o VideoOptions) (*Video, error)
 	if info.Width == 0 {
 		return nil, fmt.Errorf("the file holds no video")
 	}
-	v := &Video{Info: info, Format: o.Format, done: make(chan struct{}),
+	v := &Video{Info: info, Format: o.Format, from: o.From, done: make(chan struct{}),
 		frames: make(chan *Frame, ringSize), free: make(chan []byte, ringSize)}
 	var crop bool
 	v.Width, v.Height, crop = fitSize(info.Width, info.Height, o)
@@ -144,14 +146,20 @@ func (v *Video) command(path string, o VideoOptions, crop bool) []string {
 		scale += fmt.Sprintf(",crop=%d:%d", v.Width, v.Height)
 	}
 	args := []string{"-nostdin", "-v", "error", "-threads", strconv.Itoa(threads)}
+	if o.From > 0 {
+		args = append(args, "-ss", seconds(o.From))
+	}
 	args = append(args, ffmpeg.InputArgs(path)...)
 	args = append(args, "-map", "0:V:0", "-an", "-sn", "-dn")
 	if o.Limit > 0 {
-		args = append(args, "-t", strconv.FormatFloat(o.Limit.Seconds()+1, 'f', 3, 64))
+		args = append(args, "-t", seconds(o.Limit+time.Second))
 	}
 	filter := fmt.Sprintf("fps=%d/%d,%s", v.Info.FPS.Num, v.Info.FPS.Den, scale)
 	return append(args, "-vf", filter, "-pix_fmt", format, "-f", "rawvideo", "pipe:1")
 }
+
+// seconds writes a duration as ffmpeg reads it.
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 6, 64) }
 
 // fitSize returns the size of the frames to decode for the zone.
 func fitSize(w, h int, o VideoOptions) (int, int, bool) {
@@ -202,7 +210,7 @@ func (v *Video) read(ctx context.Context, cmd *exec.Cmd, out *os.File, complaint
 			v.free <- buf
 			break
 		}
-		v.frames <- &Frame{Pix: buf, Number: n, Due: v.Info.FPS.At(n), video: v}
+		v.frames <- &Frame{Pix: buf, Number: n, Due: v.from + v.Info.FPS.At(n), video: v}
 		n++
 	}
 	err := cmd.Wait()

@@ -78,6 +78,7 @@ type Message struct {
 	ID        string              `json:"id,omitempty"`         // sound: which stream
 	Path      string              `json:"path,omitempty"`
 	From      int64               `json:"from_ms,omitempty"` // sound: where in the file to begin
+	Speed     float64             `json:"speed,omitempty"`   // sound: 0.5 to 2 times the file's own; 0: its own
 	Level     float64             `json:"level,omitempty"`   // gain: 0 to 1
 	Bus       string              `json:"bus,omitempty"`     // music, speech or chime
 	PCM       int64               `json:"pcm,omitempty"`     // samples played

@@ -107,7 +107,7 @@ func (p *Player) prepare(m link.Message) {
 		var audio *decode.Audio
 		if m.Path != "" {
 			var err error
-			if audio, err = decode.OpenAudio(p.ctx, m.Path, time.Duration(m.From)*time.Millisecond); err != nil {
+			if audio, err = decode.OpenAudio(p.ctx, m.Path, time.Duration(m.From)*time.Millisecond, m.Speed); err != nil {
 				p.fault(m, err)
 				return
 			}

@@ -5,6 +5,7 @@ package touch
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -33,9 +34,9 @@ type Host interface {
 	Idle()  // the visit is over: the stage comes back
 	Wiped() // and nothing of it is left
 	Counted(Count)
-	Sound(path string, from time.Duration) // begins to be heard SoundLead from now; "" ends it
-	Volume(level float64)                  // 0 to 1, within what the place allows
-	Staff(corner.Order)                    // answered by Told
+	Sound(path string, from time.Duration, speed float64) // begins to be heard SoundLead from now; "" ends it
+	Volume(level float64)                                 // 0 to 1, within what the place allows
+	Staff(corner.Order)                                   // answered by Told
 }
 
 // Options of an App.
@@ -45,6 +46,10 @@ type Options struct {
 	Idle   time.Duration // a visit's end; 0: DefaultIdle
 	Finger float32       // 20 mm in Fyne's units, by the configured panel; at least 56 is used
 	Host   Host
+
+	// Scratch is a folder for what the machine reads aloud, while it does; "": it reads
+	// nothing.
+	Scratch string
 
 	// Pointer returns where the finger is, in Fyne's units; without it Fyne's own word
 	// is taken, which may be of the touch before.
@@ -89,7 +94,7 @@ func New(o Options) (*App, error) {
 		o.Do = fyne.Do
 	}
 	lib, err := library.Open(context.Background(), o.Dir, library.Choice{})
-	if err != nil {
+	if err := errors.Join(err, clearSpoken(o.Scratch)); err != nil {
 		return nil, err
 	}
 	a := &App{o: o, theme: th, lib: lib, root: container.NewStack(), idle: idle{after: o.Idle}, level: firstLevel}

@@ -20,16 +20,19 @@ import (
 	"cotmoc/ui/touch/library"
 )
 
-// film is a video or a recording that a visitor plays. Its sound is heard through
-// kiosk; the picture follows the clock from the moment at which it began.
+// film is a video, a recording, or a page read by the machine, that a visitor plays. Its
+// sound is heard through kiosk; the picture follows the clock from the moment at which it
+// began.
 type film struct {
 	item   playlist.ID
 	file   library.File
-	img    *canvas.Image // nil for a recording
+	aloud  *aloud        // nil but for a page read by the machine
+	img    *canvas.Image // nil for what is only heard
 	line   *text.Block   // the caption
 	vtt    timeline.Captions
-	at     time.Duration // where it stands while it is paused
-	began  time.Time     // when 0 was, while it plays
+	at     time.Duration // where in the file it began last, or stands while it is paused
+	began  time.Time     // when that was, while it plays
+	speed  int           // of speeds
 	run    bool
 	ended  bool
 	cancel context.CancelFunc
@@ -41,6 +44,19 @@ const (
 	firstLevel = 0.6
 	levelStep  = 0.2
 )
+
+// speeds are those that a visitor may choose, as parts of the file's own.
+var speeds = []float64{1, 1.25, 1.5, 0.75}
+
+func (m *film) pace() float64 { return speeds[m.speed] }
+
+// now is where in the file it stands.
+func (m *film) now() time.Duration {
+	if !m.run || m.began.IsZero() {
+		return m.at
+	}
+	return max(m.at, m.at+time.Duration(float64(time.Since(m.began))*m.pace()))
+}
 
 // theatre is the page of a film: picture, caption and large controls.
 func (a *App) theatre(p page, body library.Body, f library.File, head []fyne.CanvasObject) fyne.CanvasObject {
@@ -56,31 +72,7 @@ func (a *App) theatre(p page, body library.Body, f library.File, head []fyne.Can
 	}
 	m := a.film
 	m.line.TextSize, m.line.Centre, m.line.Bold = theme.SizeNameSubHeadingText, true, true
-	word := "pause"
-	if !m.run {
-		word = "play"
-	}
-	key := func(k string, f func()) fyne.CanvasObject {
-		b := a.say(k, theme.SizeNameText)
-		b.Centre = true
-		t := newTile(a.do(f), b)
-		t.least = fyne.NewSize(a.o.Finger, 1.2*a.o.Finger)
-		return t
-	}
-	keys := container.New(grid{columns: 4, gap: gap},
-		key(word, func() {
-			if m.run {
-				a.pause()
-			} else if m.ended {
-				a.play(0)
-			} else {
-				a.play(m.at)
-			}
-		}),
-		key("from_start", func() { a.play(0) }),
-		key("softer", func() { a.louder(-levelStep) }),
-		key("louder", func() { a.louder(levelStep) }))
-	bottom := container.NewVBox(m.line, keys)
+	bottom := container.NewVBox(m.line, a.controls(m))
 	var middle fyne.CanvasObject
 	if m.img != nil {
 		middle = m.img
@@ -92,6 +84,46 @@ func (a *App) theatre(p page, body library.Body, f library.File, head []fyne.Can
 		return container.NewBorder(nil, bottom, nil, nil, a.long(words))
 	}
 	return container.NewBorder(text.NewColumn(head...), bottom, nil, nil, middle)
+}
+
+// controls are the keys of whatever plays.
+func (a *App) controls(m *film) fyne.CanvasObject {
+	word := "pause"
+	if !m.run {
+		word = "play"
+	}
+	key := func(k, more string, f func()) fyne.CanvasObject {
+		b := a.block(a.word(), words.In(a.word(), k)+more, theme.SizeNameText, "", false)
+		b.Centre = true
+		t := newTile(a.do(f), b)
+		t.least = fyne.NewSize(a.o.Finger, 1.2*a.o.Finger)
+		return t
+	}
+	all := []fyne.CanvasObject{
+		key(word, "", func() {
+			if m.run {
+				a.pause()
+			} else if m.ended {
+				a.play(0)
+			} else {
+				a.play(m.at)
+			}
+		}),
+		key("from_start", "", func() { a.play(0) }),
+		key("speed", " "+words.Number(a.word(), m.pace())+"×", func() { a.faster() }),
+		key("softer", "", func() { a.louder(-levelStep) }),
+		key("louder", "", func() { a.louder(levelStep) })}
+	return container.New(grid{columns: a.across(len(all)), gap: gap}, all...)
+}
+
+// faster goes on at the next speed.
+func (a *App) faster() {
+	m := a.film
+	at := m.now()
+	m.speed = (m.speed + 1) % len(speeds)
+	if m.run {
+		a.play(at)
+	}
 }
 
 // captions reads the captions of a film: the visitor's language, else that of the film.
@@ -129,21 +161,38 @@ func (a *App) play(from time.Duration) {
 	m := a.film
 	m.halt()
 	m.at, m.run, m.ended = from, true, false
-	m.began = time.Now().Add(SoundLead - from)
 	a.idle.play(true, a.o.Now())
-	a.o.Host.Sound(m.file.Path, from)
-	a.o.Host.Volume(a.level)
-	began := m.began
 	ctx, cancel := context.WithCancel(context.Background())
 	m.cancel, m.done = cancel, make(chan struct{})
-	w, h := int(a.size.Width), int(a.size.Height*0.6)
+	if m.aloud != nil && m.file.Path == "" {
+		m.began = time.Time{}
+		go a.prepare(ctx, m, m.done)
+		return
+	}
+	m.began = time.Now().Add(SoundLead)
+	a.o.Host.Sound(m.file.Path, from, m.pace())
+	a.o.Host.Volume(a.level)
+	run := showing{began: m.began, from: from, pace: m.pace(), w: int(a.size.Width * a.pixels()), h: int(a.size.Height * 0.6 * a.pixels())}
 	go func() {
 		defer close(m.done)
-		err := m.show(ctx, a.o.Do, began, from, w, h)
+		err := m.show(ctx, a.o.Do, run)
 		if ctx.Err() == nil {
 			a.o.Do(func() { a.over(m, err) })
 		}
 	}()
+}
+
+// showing is one run of a film: it does not change while it runs.
+type showing struct {
+	began time.Time     // when from is due
+	from  time.Duration // in the file
+	pace  float64
+	w, h  int // room for the picture, in pixels
+}
+
+// at is where in the file it stands; before from until it has begun.
+func (s showing) at() time.Duration {
+	return s.from + time.Duration(float64(time.Since(s.began))*s.pace)
 }
 
 // over is a film's end, by itself or because it cannot be shown.
@@ -153,7 +202,7 @@ func (a *App) over(m *film, err error) {
 	}
 	m.run, m.ended = false, true
 	a.idle.play(false, a.o.Now())
-	a.o.Host.Sound("", 0)
+	a.o.Host.Sound("", 0, 1)
 	if err != nil {
 		a.said = words.In(a.word(), "cannot_show")
 	}
@@ -162,11 +211,11 @@ func (a *App) over(m *film, err error) {
 
 func (a *App) pause() {
 	m := a.film
-	m.at = max(0, time.Since(m.began))
+	m.at = m.now()
 	m.halt()
 	m.run = false
 	a.idle.play(false, a.o.Now())
-	a.o.Host.Sound("", 0)
+	a.o.Host.Sound("", 0, 1)
 }
 
 // stop ends whatever plays.
@@ -175,9 +224,10 @@ func (a *App) stop() {
 		return
 	}
 	a.film.halt()
+	a.film.aloud.forget()
 	a.film = nil
 	a.idle.play(false, a.o.Now())
-	a.o.Host.Sound("", 0)
+	a.o.Host.Sound("", 0, 1)
 }
 
 // halt ends the decoder and waits for it.
@@ -193,11 +243,11 @@ func (m *film) halt() {
 const frameStep = 10 * time.Millisecond
 
 // show draws frames as they are due until the film ends.
-func (m *film) show(ctx context.Context, do func(func()), began time.Time, from time.Duration, w, h int) error {
+func (m *film) show(ctx context.Context, do func(func()), s showing) error {
 	if m.img == nil {
-		return m.listen(ctx, do, began, from)
+		return m.listen(ctx, do, s)
 	}
-	v, err := decode.OpenVideo(ctx, m.file.Path, decode.VideoOptions{Width: w, Height: h, Fit: playlist.Contain, Format: decode.RGBA})
+	v, err := decode.OpenVideo(ctx, m.file.Path, decode.VideoOptions{Width: s.w, Height: s.h, Fit: playlist.Contain, Format: decode.RGBA, From: s.from})
 	if err != nil {
 		return err
 	}
@@ -210,16 +260,12 @@ func (m *film) show(ctx context.Context, do func(func()), began time.Time, from 
 			return ctx.Err()
 		case <-tick.C:
 		}
-		at := time.Since(began)
+		at := s.at()
 		f, _ := v.Newest(at)
 		if f == nil {
 			if _, err := v.Ready(); err != nil {
 				return err
 			}
-			continue
-		}
-		if f.Due+time.Second < from { // passed over on the way to where it was paused
-			f.Release()
 			continue
 		}
 		img := image.NewRGBA(image.Rect(0, 0, v.Width, v.Height))
@@ -236,14 +282,14 @@ func (m *film) show(ctx context.Context, do func(func()), began time.Time, from 
 }
 
 // listen waits for a recording's end.
-func (m *film) listen(ctx context.Context, do func(func()), began time.Time, from time.Duration) error {
+func (m *film) listen(ctx context.Context, do func(func()), s showing) error {
 	long, err := decode.Length(ctx, m.file.Path)
 	if err != nil {
 		return err
 	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for at := from; at < long; at = time.Since(began) {
+	for at := s.from; at < long; at = s.at() {
 		line, _ := m.vtt.At(at)
 		do(func() { m.caption(line) })
 		select {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"cotmoc/internal/golden"
 	"cotmoc/playlist"
 	"cotmoc/playlist/store"
 )
@@ -69,7 +70,14 @@ func TestFilm(t *testing.T) {
 	if m.run || d.idle.playing || d.host.sounds[len(d.host.sounds)-1] != "" {
 		t.Error("it is not paused")
 	}
+	d.tap("Tốc độ 1×")
+	if at := m.at; m.run || at > time.Second {
+		t.Errorf("paused at %v", at)
+	}
 	d.tap("Phát")
+	if d.host.speed != 1.25 {
+		t.Errorf("it is heard at speed %v", d.host.speed)
+	}
 	d.until("the film is over", func() bool { return m.ended && !d.idle.playing })
 	if m.img.Image.Bounds().Dx() < 300 || m.line.Words() != "Chúc thượng lộ bình an" {
 		t.Errorf("%v %q", m.img.Image.Bounds(), m.line.Words())
@@ -80,6 +88,59 @@ func TestFilm(t *testing.T) {
 	}
 	d.tap("Phim hỏng")
 	d.until("it says that it cannot be shown", func() bool { return d.says("Không mở được tệp này") })
+}
+
+// A page is read by the machine: it says so, stands still when it is paused, and leaves
+// no file behind. Where there is no voice nothing is offered.
+func TestAloud(t *testing.T) {
+	d := start(t, 1280, 720)
+	if d.tiles()["Đọc to"] != nil {
+		t.Error("without a folder to work in it is offered")
+	}
+	d.o.Scratch = t.TempDir()
+	files := func() []string {
+		found, err := filepath.Glob(filepath.Join(d.o.Scratch, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	d.open(page{kind: itemPage, item: "only-vi"})
+	d.build()
+	d.tap("Đọc to")
+	if !d.says("Giọng đọc của máy") {
+		t.Error("nobody says that this is a machine")
+	}
+	d.until("it is heard", func() bool { return len(d.host.sounds) == 1 })
+	if len(files()) != 1 || d.host.sounds[0] != files()[0] || !strings.HasPrefix(d.film.aloud.text, "Hướng dẫn khai báo hải quan") || !strings.Contains(d.film.aloud.text, "quầy số 4") {
+		t.Errorf("%q %v %v", d.film.aloud.text, d.host.sounds, files())
+	}
+	golden.Check(t, "aloud-vi-1280", d.picture())
+	d.tap("Tạm dừng")
+	d.tap("Phát")
+	d.tap("Đọc to")
+	if len(files()) != 0 || d.film != nil || d.idle.playing {
+		t.Errorf("%v is left", files())
+	}
+	d.tap("Đọc to")
+	d.tap("Tạm dừng") // before it was made
+	d.tap("Phát")
+	d.until("it is heard to its end", func() bool { return d.film.ended })
+	d.Wipe()
+	if len(files()) != 0 {
+		t.Errorf("%v is left", files())
+	}
+	d.Home()
+	d.Speak("lo")
+	if d.film != nil || d.says("ອ່ານອອກສຽງ") {
+		t.Error("Lao has no voice")
+	}
+	if err := os.WriteFile(filepath.Join(d.o.Scratch, "spoken-1.wav"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := clearSpoken(d.o.Scratch); err != nil || len(files()) != 0 {
+		t.Errorf("%v %v", files(), err)
+	}
 }
 
 // until does what is to be done by Fyne's goroutine, until something holds.

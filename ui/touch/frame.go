@@ -24,11 +24,15 @@ func (a *App) frame() fyne.CanvasObject {
 	if a.staff != nil {
 		return a.staffFrame()
 	}
+	page := a.page()
 	bar := a.bar()
+	if a.film != nil && a.film.aloud != nil {
+		bar = container.NewVBox(a.reading(), bar)
+	}
 	if a.visit.here().kind == searchPage { // the keyboard needs the room; back and home stand beside the field
 		bar = nil
 	}
-	body := container.NewBorder(a.languages(), bar, nil, nil, a.page())
+	body := container.NewBorder(a.languages(), bar, nil, nil, page)
 	whole := container.New(inset{gap, gap}, body)
 	free := a.free()
 	if free == 0 {
@@ -110,7 +114,7 @@ func space(h float32) fyne.CanvasObject {
 	return r
 }
 
-// bar is the row of controls below the page.
+// bar is the row of controls below the page, which is there already.
 func (a *App) bar() fyne.CanvasObject {
 	lang := a.word()
 	key := func(k string, chosen bool, f func()) fyne.CanvasObject {
@@ -132,6 +136,9 @@ func (a *App) bar() fyne.CanvasObject {
 		key("text_size", a.visit.step > 0, func() { a.keep(); a.visit.step = (a.visit.step + 1) % uitheme.Steps }),
 		key("contrast", a.visit.contrast, func() { a.keep(); a.visit.contrast = !a.visit.contrast }),
 		key("reach", a.visit.low, func() { a.keep(); a.visit.low = !a.visit.low }))
+	if words := a.readable(); words != "" {
+		all = append(all, key("read_aloud", a.film != nil, func() { a.read(words) }))
+	}
 	return container.NewVBox(space(gap/2), container.New(grid{columns: a.across(len(all)), gap: gap}, all...))
 }
 

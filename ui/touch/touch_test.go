@@ -104,15 +104,18 @@ type host struct {
 	idle, wiped int
 	counts      []Count
 	sounds      []string
+	speed       float64
 	orders      []corner.Order
 }
 
-func (h *host) Idle()                              { h.idle++ }
-func (h *host) Wiped()                             { h.wiped++ }
-func (h *host) Counted(c Count)                    { h.counts = append(h.counts, c) }
-func (h *host) Sound(path string, _ time.Duration) { h.sounds = append(h.sounds, path) }
-func (h *host) Volume(float64)                     {}
-func (h *host) Staff(o corner.Order)               { h.orders = append(h.orders, o) }
+func (h *host) Idle()           { h.idle++ }
+func (h *host) Wiped()          { h.wiped++ }
+func (h *host) Counted(c Count) { h.counts = append(h.counts, c) }
+func (h *host) Sound(path string, _ time.Duration, speed float64) {
+	h.sounds, h.speed = append(h.sounds, path), speed
+}
+func (h *host) Volume(float64)       {}
+func (h *host) Staff(o corner.Order) { h.orders = append(h.orders, o) }
 
 // desk is an App in a window of Fyne's software driver.
 type desk struct {
