@@ -44,20 +44,27 @@ func (a *App) item(p page) fyne.CanvasObject {
 	if len(body.Files) > 1 && body.Text() == "" || e.Kind == playlist.Document && len(body.Files) > 0 {
 		return a.leaves(p, body.Files, head)
 	}
-	var rest []fyne.CanvasObject
 	for _, f := range body.Files {
-		rest = append(rest, a.picture(f))
+		head = append(head, a.picture(f))
 	}
-	if t := body.Text(); t != "" {
-		rest = append(rest, text.NewDocument(string(body.Language), t))
+	foot := a.foot(e)
+	if t := body.Text(); len(t) > wholeText {
+		return a.book(p, body, head, foot)
+	} else if t != "" {
+		head = append(head, text.NewDocument(string(body.Language), t))
 	}
+	return a.long(text.NewColumn(append(head, foot...)...))
+}
+
+// foot says where an item comes from, and how to take it along.
+func (a *App) foot(e library.Entry) (rest []fyne.CanvasObject) {
 	if e.Source != "" {
 		rest = append(rest, a.block(a.word(), words.In(a.word(), "source", "s", e.Source), theme.SizeNameCaptionText, theme.ColorNamePlaceHolder, false))
 	}
 	if e.PublicURL != "" {
 		rest = append(rest, a.code(e.PublicURL))
 	}
-	return a.long(text.NewColumn(append(head, rest...)...))
+	return rest
 }
 
 // playable returns the file of a version that is seen in time or heard.

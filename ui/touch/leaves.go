@@ -32,17 +32,10 @@ func (a *App) leaves(p page, files []library.File, head []fyne.CanvasObject) fyn
 	zoom := func(by int) func() {
 		return func() { a.visit.here().zoom = min(max(p.zoom+by, 0), len(zooms)-1) }
 	}
-	key := func(k string, idle bool, f func()) fyne.CanvasObject {
-		b := a.say(k, theme.SizeNameText)
-		b.Centre = true
-		t := newTile(a.do(f), b)
-		t.dim, t.least = idle, fyne.NewSize(a.o.Finger, a.o.Finger)
-		return t
-	}
 	number := a.block(a.word(), words.In(a.word(), "page", "n", strconv.Itoa(n+1), "m", strconv.Itoa(len(files))), theme.SizeNameText, "", true)
 	number.Centre = true
-	all := []fyne.CanvasObject{key("previous", n == 0, turn(-1)), container.NewCenter(number), key("next", n == len(files)-1, turn(1)),
-		key("zoom_out", p.zoom == 0, zoom(-1)), key("zoom_in", p.zoom == len(zooms)-1, zoom(1))}
+	all := []fyne.CanvasObject{a.control("previous", n == 0, turn(-1)), container.NewCenter(number), a.control("next", n == len(files)-1, turn(1)),
+		a.control("zoom_out", p.zoom == 0, zoom(-1)), a.control("zoom_in", p.zoom == len(zooms)-1, zoom(1))}
 	keys := container.New(grid{columns: a.across(len(all)), gap: gap}, all...)
 	pane := newPane(a.leaf(files[n], zooms[min(max(p.zoom, 0), len(zooms)-1)]), func() {})
 	pane.scroll.Direction = container.ScrollBoth

@@ -198,13 +198,16 @@ func (g *gatherer) version(v Version, replaced bool) error {
 	if row.Media, err = g.renditions(row.Media); err != nil {
 		return err
 	}
-	row.Sounds = slices.Clone(row.Sounds)
-	for n := range row.Sounds {
-		made, err := g.renditions([]playlist.Hash{row.Sounds[n].Media})
+	row.Sounds = nil
+	for _, s := range v.Sounds {
+		made, err := g.renditions([]playlist.Hash{s.Media})
 		if err != nil {
 			return err
 		}
-		row.Sounds[n].Media = made[0]
+		if len(made) > 0 { // a book is none
+			s.Media = made[0]
+			row.Sounds = append(row.Sounds, s)
+		}
 	}
 	g.need(row.Files()...)
 	g.out.rows.Versions = append(g.out.rows.Versions, row)
@@ -249,9 +252,11 @@ func (g *gatherer) renditions(files []playlist.Hash) ([]playlist.Hash, error) {
 		case f.Renditions["sound"] != "":
 			h = f.Renditions["sound"]
 		}
-		if len(f.Pages) > 0 { // the document itself never leaves the hub
+		switch {
+		case f.Type == TypeEPUB: // its words are the version's text
+		case len(f.Pages) > 0: // the document itself never leaves the hub
 			out = append(out, f.Pages...)
-		} else {
+		default:
 			out = append(out, h)
 		}
 	}

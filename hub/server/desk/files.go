@@ -22,6 +22,9 @@ const (
 	FileFailed  FileState = "failed"
 )
 
+// TypeEPUB is the type of a book: the screens get its text and not its file.
+const TypeEPUB = "application/epub+zip"
+
 // File is what the hub knows of a file. Renditions are made of it: "1080p",
 // "720p", "poster", or "page-001" and so on; the screens get those in its place.
 type File struct {
@@ -34,7 +37,7 @@ type File struct {
 	Width      int                      `json:"width,omitempty"`
 	Height     int                      `json:"height,omitempty"`
 	Lasts      playlist.Duration        `json:"lasts,omitempty"`
-	Text       string                   `json:"text,omitempty"` // of a PDF's pages, for search
+	Text       string                   `json:"text,omitempty"` // of a PDF's pages, for search; of a book in Markdown
 	Of         playlist.Hash            `json:"of,omitempty"`   // it is a rendition of this one
 	Renditions map[string]playlist.Hash `json:"renditions,omitempty"`
 	Pages      []playlist.Hash          `json:"pages,omitempty"`

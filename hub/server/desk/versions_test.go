@@ -1,6 +1,8 @@
 package desk
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -41,6 +43,38 @@ func TestFromDraftToScreen(t *testing.T) {
 	p := w.publish("ls")
 	if w.state(id) != playlist.Published || ids(p.Published, func(x playlist.ID) string { return string(x) }) != fmt.Sprintf("[%s]", id) {
 		t.Errorf("%s: %+v", w.state(id), p)
+	}
+}
+
+// A book's words become the version's text, with places to break lines; its file stays
+// at the hub.
+func TestBookGoesOutAsText(t *testing.T) {
+	w := newWorld(t)
+	w.put(w.editor, central.Items, "b", playlist.Item{ID: "b", Owner: "dd", Kind: playlist.Document, Class: "bulletin", Audience: playlist.Public})
+	book := File{Bytes: 4, Type: TypeEPUB, State: FileReady, Text: "# ບົດທີ 1\n\nປະຊາຊົນລາວ"}
+	sum := sha256.Sum256([]byte("epub"))
+	book.SHA256 = playlist.Hash(hex.EncodeToString(sum[:]))
+	if _, err := w.AddFile(t.Context(), w.editor, "dd", book, strings.NewReader("epub"), nil); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := w.CreateVersion(t.Context(), w.editor, playlist.Version{Item: "b", Language: "lo", Title: "ປື້ມ", Media: []playlist.Hash{book.SHA256}, Sounds: []playlist.Track{{Language: "lo", Media: book.SHA256}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.submit(w.editor, doc.ID)
+	if _, err := w.Approve(t.Context(), w.reviewer, doc.ID, w.rev(doc.ID)); err != nil {
+		t.Fatal(err)
+	}
+	w.publish("ls")
+	err = w.Store.Read(t.Context(), func(r central.Reader) error {
+		rows, err := publishedRows(t.Context(), r, "ls")
+		if len(rows.Versions) != 1 || len(rows.Media) != 0 || len(rows.Versions[0].Files()) != 0 || rows.Versions[0].Text != book.Text || !strings.Contains(rows.Versions[0].Display, "ປະຊາຊົນ\u200Bລາວ") {
+			t.Errorf("%+v", rows.Versions)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

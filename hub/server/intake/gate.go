@@ -80,12 +80,14 @@ func Look(ctx context.Context, path, name string) (f desk.File, work string, err
 			return f, "", refuse("the PDF has %d MB, more than %d", f.Bytes>>20, maxPDF>>20)
 		}
 		return f, workPDF, nil
+	case "book":
+		return f, "", lookBook(in, &f)
 	case "captions":
 		return f, "", lookCaptions(in, &f)
 	case "media":
 		return lookMedia(ctx, path, f)
 	default:
-		return f, "", refuse("%s cannot be shown: videos, sound, JPEG, PNG, GIF and WebP pictures, PDF documents and WebVTT captions can", kind)
+		return f, "", refuse("%s cannot be shown: videos, sound, JPEG, PNG, GIF and WebP pictures, PDF documents, EPUB books and WebVTT captions can", kind)
 	}
 }
 
@@ -96,6 +98,8 @@ func sniff(head []byte) string {
 	}
 	text := strings.ToLower(string(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n")))
 	switch {
+	case isEPUB(head):
+		return "book"
 	case has(0, "\x89PNG\r\n\x1a\n"), has(0, "\xff\xd8\xff"), has(0, "GIF8"), has(0, "RIFF") && has(8, "WEBP"):
 		return "picture"
 	case has(0, "%PDF-"):

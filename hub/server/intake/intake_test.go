@@ -430,6 +430,7 @@ func FuzzLook(f *testing.F) {
 	f.Add(pngOf(picture(4, 4)))
 	f.Add([]byte("WEBVTT\n\n00:00.000 --> 00:01.000\na"))
 	f.Add([]byte("%PDF-1.4\n"))
+	f.Add(bookOf(nil, "<p>a</p>"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if sniff(data[:min(512, len(data))]) == "media" {
 			return // ffprobe's, in a child
