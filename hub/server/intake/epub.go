@@ -21,7 +21,7 @@ import (
 // there are disks, so what is read of it is bounded piece by piece.
 const (
 	maxEPUB     = 100 << 20 // bytes of the archive
-	maxParts  = 10_000    // of the archive
+	maxParts    = 10_000    // of the archive
 	maxChapter  = 8 << 20   // bytes of one document
 	maxAllRead  = 32 << 20  // bytes of all documents
 	maxBookText = 1 << 20   // bytes of Markdown
