@@ -2,6 +2,7 @@ package feed
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -79,12 +80,43 @@ type Batch struct {
 	Gone   int64  `json:"gone"` // rows up to this number are no longer on the device
 	From   int64  `json:"from"` // all rows behind this number are here, up to the last one
 	Plays  []Play `json:"plays"`
+
+	// Counts are what visitors did at the library, as whole sums: they may come twice.
+	// Tally names this set of them, for the receipt.
+	Counts []Count `json:"counts,omitempty"`
+	Tally  string  `json:"tally,omitempty"`
+}
+
+// Count is how often visitors did something on one local day. There is no finer time in
+// it and no identity.
+type Count struct {
+	Day      string `json:"day"`  // 2006-01-02
+	What     string `json:"what"` // visit, item, language, missing
+	Item     string `json:"item,omitempty"`
+	Language string `json:"language,omitempty"`
+	N        int64  `json:"n"`
+}
+
+// Limits of a count.
+const (
+	MaxCount   = 1_000_000 // in a day, on a machine
+	MaxCountID = 128       // bytes of an item's id
+)
+
+// CountKinds are what is counted.
+var CountKinds = []string{"visit", "item", "language", "missing"}
+
+// Valid says whether a count can be: it comes from a machine that anybody may have opened.
+func (c Count) Valid() bool {
+	day, err := time.Parse(time.DateOnly, c.Day)
+	return err == nil && day.Year() >= 2020 && day.Year() < 2100 && slices.Contains(CountKinds, c.What) && len(c.Item) <= MaxCountID && len(c.Language) <= 35 && c.N > 0 && c.N <= MaxCount
 }
 
 // Receipt says up to which number of an epoch the hub holds everything.
 type Receipt struct {
 	Epoch string `json:"epoch"`
 	Seq   int64  `json:"seq"`
+	Tally string `json:"tally,omitempty"` // of the counts that it holds now
 }
 
 // Report is what a device says of itself.

@@ -250,7 +250,7 @@ func (h *Hub) routes() error {
 		return err
 	}
 	var handler http.Handler
-	h.API, handler = api.New(api.Options{Desk: h.Desk, Plans: h.Plans, Taker: h.Worker, Public: h.Public, Uploads: filepath.Join(h.Dir, uploadsDir), Secure: h.secure, Log: h.Log})
+	h.API, handler = api.New(api.Options{Desk: h.Desk, Plans: h.Plans, Taker: h.Worker, Public: h.Public, Fleet: h.Fleet, Uploads: filepath.Join(h.Dir, uploadsDir), Secure: h.secure, Log: h.Log})
 	h.metrics = newMetrics(h)
 	var provider *login.Provider
 	if config.OIDC != nil {

@@ -165,6 +165,7 @@ func (h *Hub) tidy(ctx context.Context) {
 	ended, err := h.Desk.Sweep(ctx)
 	h.report(ctx, "Sweep failed", err)
 	h.report(ctx, "Ended uploads were not removed", h.API.RemoveUploads(ctx, ended))
+	h.report(ctx, "What was counted long ago was not removed", h.Fleet.Tidy(ctx))
 	h.report(ctx, "What kiosks fetch was not brought up to date", h.Distribute(ctx))
 	h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
 }

@@ -17,6 +17,7 @@ import (
 	"cotmoc/internal/supervise"
 	"cotmoc/player/link"
 	"cotmoc/playlist"
+	"cotmoc/playlist/store"
 )
 
 // fetcher is kiosk's end of its child fetch, which alone speaks with the hub. What
@@ -37,6 +38,8 @@ type fetcher struct {
 	changed chan struct{}
 	urgent  bool
 	settled int64 // local.File.Try of the file that was dealt with last
+	counts  []store.Counted
+	tallied string // names counts, which were handed over last
 }
 
 func newFetcher(k *Kiosk) *fetcher {

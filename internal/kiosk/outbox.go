@@ -5,18 +5,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"cotmoc/device"
 	"cotmoc/hub/feed"
 	"cotmoc/player/proof"
+	"cotmoc/playlist/store"
 )
 
 // Positions of the outbox.
 const metaDelivered = "delivered"
 
-// maxBatch is how many rows of proof travel at once.
-const maxBatch = 500
+// How many rows of proof, and how many counts, travel at once.
+const (
+	maxBatch  = 500
+	maxCounts = 500
+)
 
 // batch is the next piece of proof of play that the hub lacks; nil for none.
 func (f *fetcher) batch(ctx context.Context) (*feed.Batch, error) {
@@ -29,7 +34,11 @@ func (f *fetcher) batch(ctx context.Context) (*feed.Batch, error) {
 	}
 	delivered, _ := strconv.ParseInt(kept, 10, 64) // 0: nothing was
 	plays, err := k.state.Plays(ctx, delivered, maxBatch)
-	if err != nil || len(plays) == 0 {
+	if err != nil {
+		return nil, err
+	}
+	counts, err := k.state.UnsentCounts(ctx, maxCounts)
+	if err != nil || len(plays)+len(counts) == 0 {
 		return nil, err
 	}
 	k.mu.Lock()
@@ -49,7 +58,43 @@ func (f *fetcher) batch(ctx context.Context) (*feed.Batch, error) {
 		}
 		b.Plays = append(b.Plays, feed.Play{Seq: p.Seq, Row: raw})
 	}
+	f.tally(b, counts)
 	return b, nil
+}
+
+// tally puts counts into a batch and notes which, for the receipt.
+func (f *fetcher) tally(b *feed.Batch, counts []store.Counted) {
+	for _, c := range counts {
+		b.Counts = append(b.Counts, feed.Count{Day: c.Day.String(), What: c.What, Item: string(c.Item), Language: string(c.Language), N: c.N})
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.Equal(f.counts, counts) { // the same batch is made again at each look
+		f.counts, f.tallied = counts, ""
+		if len(counts) > 0 {
+			f.tallied = newNonce()
+		}
+	}
+	b.Tally = f.tallied
+}
+
+// counted notes which counts the hub holds now. One that holds less proof than it did was
+// restored from a backup, and has lost counts as well.
+func (f *fetcher) counted(ctx context.Context, r feed.Receipt) error {
+	kept, err := f.k.state.Meta(ctx, metaDelivered)
+	if err != nil {
+		return err
+	}
+	if delivered, err := strconv.ParseInt(kept, 10, 64); err == nil && r.Seq < delivered {
+		return f.k.state.ResendCounts(ctx)
+	}
+	f.mu.Lock()
+	var counts []store.Counted
+	if r.Tally != "" && r.Tally == f.tallied {
+		counts = f.counts
+	}
+	f.mu.Unlock()
+	return f.k.state.SentCounts(ctx, counts)
 }
 
 // receipt notes up to where the hub has everything. It may go back: a hub that was
@@ -60,7 +105,8 @@ func (f *fetcher) receipt(ctx context.Context, r feed.Receipt) {
 		return
 	}
 	text := ""
-	if err := f.k.state.SetMeta(ctx, metaDelivered, strconv.FormatInt(r.Seq, 10)); err != nil {
+	err = f.counted(ctx, r)
+	if err := errors.Join(err, f.k.state.SetMeta(ctx, metaDelivered, strconv.FormatInt(r.Seq, 10))); err != nil {
 		text = err.Error()
 	}
 	f.k.problem("outbox", text)

@@ -185,7 +185,6 @@ type Brief struct {
 	Displays  []BriefDisplay  `json:"displays"`
 	Problems  []string        `json:"problems,omitempty"`
 	Restarts  int             `json:"restarts"`
-	Visits    VisitStatus     `json:"visits"`
 }
 
 // BriefDisplay is what is on one display.
@@ -199,7 +198,7 @@ type BriefDisplay struct {
 
 func (k *Kiosk) brief() Brief {
 	st := k.Status()
-	b := Brief{Clock: st.Clock, Inventory: st.Inventory, Problems: st.Problems, Visits: st.Visits}
+	b := Brief{Clock: st.Clock, Inventory: st.Inventory, Problems: st.Problems}
 	for _, c := range st.Children {
 		b.Restarts += c.Restarts
 	}

@@ -8,7 +8,6 @@ import (
 	"image"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cotmoc/device"
+	"cotmoc/hub/feed"
 	"cotmoc/internal/supervise"
 	"cotmoc/player/link"
 	"cotmoc/playlist"
@@ -375,19 +375,19 @@ func (d *touchDesk) quit() []*supervise.Child {
 	return []*supervise.Child{d.child}
 }
 
-// counted are the kinds of things that are counted.
-var counted = []string{"visit", "item", "language", "missing"}
-
 // count adds one to what visitors did on this local day.
 func (d *touchDesk) count(raw []byte) {
 	var c store.Count
-	if json.Unmarshal(raw, &c) != nil || !slices.Contains(counted, c.What) {
+	if json.Unmarshal(raw, &c) != nil {
 		return
 	}
 	c.Day = d.today()
+	if !(feed.Count{Day: c.Day.String(), What: c.What, Item: string(c.Item), Language: string(c.Language), N: 1}).Valid() { // a clock of 1970 too
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.counts) < maxCounts {
+	if len(d.counts) < maxWaiting {
 		d.counts[c]++
 	}
 }
@@ -403,8 +403,8 @@ func (d *touchDesk) today() playlist.Date {
 	return playlist.DateOf(d.k.Instant().In(zone))
 }
 
-// maxCounts bounds what waits to be kept.
-const maxCounts = 10_000
+// maxWaiting bounds what waits to be kept.
+const maxWaiting = 10_000
 
 // keep makes the counts durable. What cannot be written waits for the next time.
 func (d *touchDesk) keep(ctx context.Context) {

@@ -147,6 +147,47 @@ func TestOutbox(t *testing.T) {
 	}
 }
 
+// Counts go with the proof, or alone, until the hub says that it holds them.
+func TestCountsInTheOutbox(t *testing.T) {
+	w := publishtest.New(t)
+	w.All()
+	g := newGate(t, w, t.TempDir(), publishtest.Now)
+	g.identity = identityOf(t, g.dir)
+	visit := store.Count{Day: playlist.Date{Year: 2027, Month: 3, Day: 1}, What: "visit"}
+	count := func(n int64) {
+		t.Helper()
+		if err := g.state.AddCounts(t.Context(), map[store.Count]int64{visit: n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	batch := func(plays int, n int64) *feed.Batch {
+		t.Helper()
+		b, err := g.fetch.batch(t.Context())
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case n == 0 && plays == 0 && b == nil:
+		case b == nil || len(b.Plays) != plays || n == 0 && len(b.Counts) > 0 || n > 0 && (len(b.Counts) != 1 || b.Counts[0] != feed.Count{Day: "2027-03-01", What: "visit", N: n} || b.Tally == ""):
+			t.Fatalf("%+v, want %d plays and %d", b, plays, n)
+		}
+		return b
+	}
+	count(2)
+	first := batch(0, 2)
+	if again := batch(0, 2); again.Tally != first.Tally {
+		t.Error("the same batch has another name")
+	}
+	count(1)
+	second := batch(0, 3)
+	g.fetch.receipt(t.Context(), feed.Receipt{Epoch: first.Epoch, Tally: first.Tally}) // too late
+	writePlays(t, g, 0, 3)
+	batch(3, 3)
+	g.fetch.receipt(t.Context(), feed.Receipt{Epoch: first.Epoch, Seq: 3, Tally: second.Tally})
+	batch(0, 0)
+	g.fetch.receipt(t.Context(), feed.Receipt{Epoch: first.Epoch, Seq: 1}) // the hub was restored
+	batch(2, 3)
+}
+
 func writePlays(t *testing.T, g *gate, from, n int) {
 	t.Helper()
 	var b store.Batch

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -66,5 +67,51 @@ func TestCounts(t *testing.T) {
 	}
 	if err := s.AddCounts(t.Context(), nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// What the hub holds is not sent again, what grows is sent anew as a whole, and a hub that
+// was restored gets everything.
+func TestCountsForTheHub(t *testing.T) {
+	s, err := OpenState(t.Context(), t.TempDir(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	day := playlist.Date{Year: 2027, Month: 3, Day: 1}
+	visit, next := Count{Day: day, What: "visit"}, Count{Day: day.Add(1), What: "visit"}
+	unsent := func(want ...Counted) []Counted {
+		t.Helper()
+		got, err := s.UnsentCounts(t.Context(), 10)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v %v, want %v", got, err, want)
+		}
+		return got
+	}
+	unsent()
+	add := func(c Count, n int64) {
+		t.Helper()
+		if err := s.AddCounts(t.Context(), map[Count]int64{c: n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(next, 1)
+	add(visit, 2)
+	first := unsent(Counted{visit, 2}, Counted{next, 1})
+	add(visit, 3) // while they are on their way
+	if err := s.SentCounts(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	unsent(Counted{visit, 5})
+	if err := s.SentCounts(t.Context(), []Counted{{visit, 5}, {visit, 1}, {Count{Day: day, What: "item"}, 9}}); err != nil {
+		t.Fatal(err)
+	}
+	unsent()
+	if err := s.ResendCounts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	unsent(Counted{visit, 5}, Counted{next, 1})
+	if got, err := s.UnsentCounts(t.Context(), 1); err != nil || len(got) != 1 {
+		t.Errorf("%v %v", got, err)
 	}
 }

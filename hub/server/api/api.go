@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"cotmoc/hub/server/desk"
+	"cotmoc/hub/server/fleet"
 	"cotmoc/hub/server/publish"
 	"cotmoc/playlist"
 )
@@ -62,6 +63,7 @@ type Options struct {
 	Plans   *desk.Plans
 	Taker   Taker
 	Public  publish.Public
+	Fleet   *fleet.Fleet
 	Uploads string // folder of files on their way
 	Secure  bool   // cookies go over TLS only
 	Log     *slog.Logger

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
+	"cotmoc/hub/server/fleet"
 	"cotmoc/playlist"
 )
 
@@ -50,7 +52,34 @@ func (s *Server) planning() {
 			rows, err := view.Range(in.Display, in.Layer, in.From, in.Until)
 			return &struct{ Body []desk.Stretch }{rows}, err
 		})
+	s.visits()
 	s.publishing()
+}
+
+// visits registers what is counted at the touch screens.
+func (s *Server) visits() {
+	type visitsInput struct {
+		Place playlist.ID `query:"place" maxLength:"128" doc:"and the places below it; default: all"`
+		From  string      `query:"from" format:"date" required:"true" doc:"local date"`
+		Until string      `query:"until" format:"date" required:"true" doc:"local date, inclusive; at most 400 days"`
+	}
+	op := huma.Operation{Method: http.MethodGet, Path: "/visits", OperationID: "visits", Summary: "What visitors did at the touch screens, by day; values under 5 are left out", Tags: []string{"kiosks"}}
+	add(s, op, func(ctx context.Context, _ desk.Caller, in *visitsInput) (*struct{ Body fleet.Visits }, error) {
+		from, err1 := playlist.NewDate(in.From)
+		until, err2 := playlist.NewDate(in.Until)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		if in.Place == "" {
+			root, err := s.Desk.Root(ctx)
+			if err != nil {
+				return nil, err
+			}
+			in.Place = root
+		}
+		v, err := s.Fleet.Visits(ctx, in.Place, from, until)
+		return &struct{ Body fleet.Visits }{v}, err
+	})
 }
 
 func (s *Server) publishing() {

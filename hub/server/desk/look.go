@@ -399,3 +399,15 @@ func (d *Desk) Root(ctx context.Context) (root playlist.ID, err error) {
 	err = d.read(ctx, func(_ central.Reader, places *tree) error { root = places.root; return nil })
 	return root, err
 }
+
+// Below lists a place and every place below it.
+func (d *Desk) Below(ctx context.Context, place playlist.ID) (out []playlist.ID, err error) {
+	err = d.read(ctx, func(_ central.Reader, places *tree) error {
+		if _, ok := places.Places[place]; !ok {
+			return fmt.Errorf("place %s: %w", place, central.ErrNotFound)
+		}
+		out = places.below(place)
+		return nil
+	})
+	return out, err
+}

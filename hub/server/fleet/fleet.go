@@ -36,9 +36,13 @@ type Store interface {
 	Said(ctx context.Context, device string) (central.Said, error)
 	AllSaid(ctx context.Context) ([]central.Said, error)
 	Keep(ctx context.Context, s central.Said) error
-	// Plays adds rows of proof once each, and returns up to which number of the
-	// epoch everything has come.
-	Plays(ctx context.Context, b feed.Batch) (int64, error)
+	// Take adds rows of proof once each, and the counts of a machine at a place, and
+	// returns up to which number of the epoch all proof has come.
+	Take(ctx context.Context, place playlist.ID, b feed.Batch) (int64, error)
+	// Counts sums up what visitors did at places, over their machines, by day.
+	Counts(ctx context.Context, places []playlist.ID, from, until playlist.Date) ([]feed.Count, error)
+	// Forget lets go of what was counted before a day.
+	Forget(ctx context.Context, before playlist.Date) error
 	CountPlays(ctx context.Context) (map[string]int64, error)
 	Close() error
 }

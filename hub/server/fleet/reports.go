@@ -120,8 +120,11 @@ func (f *Fleet) plays(w http.ResponseWriter, r *http.Request) {
 // ErrBatch is returned for a batch that cannot be.
 var ErrBatch = errors.New("this batch of proof of play is not well formed")
 
-// maxPlays is how many rows a batch may have.
-const maxPlays = 5000
+// How many rows and counts a batch may have.
+const (
+	maxPlays  = 5000
+	maxCounts = 5000
+)
 
 // Deliver takes a batch, whichever way it came. Each row counts once.
 func (f *Fleet) Deliver(ctx context.Context, dev desk.Device, e feed.Envelope) (feed.Receipt, error) {
@@ -145,8 +148,12 @@ func (f *Fleet) Deliver(ctx context.Context, dev desk.Device, e feed.Envelope) (
 			return feed.Receipt{}, ErrBatch
 		}
 	}
-	seq, err := f.Store.Plays(ctx, b)
-	return feed.Receipt{Epoch: b.Epoch, Seq: seq}, err
+	if len(b.Counts) > maxCounts || len(b.Tally) > 64 {
+		return feed.Receipt{}, ErrBatch
+	}
+	b.Counts = slices.DeleteFunc(b.Counts, func(c feed.Count) bool { return !c.Valid() }) // no later try would mend it
+	seq, err := f.Store.Take(ctx, dev.Place, b)
+	return feed.Receipt{Epoch: b.Epoch, Seq: seq, Tally: b.Tally}, err
 }
 
 // address is where a request came from, without its port.

@@ -47,7 +47,7 @@ type pages struct {
 // New makes the handler of the pages.
 func New(o Options) http.Handler {
 	p := &pages{Options: o, templates: map[string]*template.Template{}}
-	for _, name := range []string{"signin", "queue", "one", "displays", "kiosks", "problem"} {
+	for _, name := range []string{"signin", "queue", "one", "displays", "kiosks", "visits", "problem"} {
 		p.templates[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
 	}
 	mux := http.NewServeMux()
@@ -69,6 +69,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("POST /review/{kind}/{id}/reject", p.staff(p.reject))
 	mux.HandleFunc("GET /displays", p.staff(p.displays))
 	mux.HandleFunc("GET /kiosks", p.staff(p.kiosks))
+	mux.HandleFunc("GET /visits", p.staff(p.visits))
 	mux.HandleFunc("POST /kiosks/confirm", p.staff(p.confirm))
 	mux.HandleFunc("POST /kiosks/set", p.staff(p.upkeep))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -204,17 +205,33 @@ func (v *view) Class(id string) string {
 // Who names an account.
 func (v *view) Who(id playlist.ID) string { return v.p.Desk.Login(v.ctx, id) }
 
-// Time writes an instant as people in Vietnam read it.
-func (v *view) Time(t time.Time) string {
+// local is an instant by Vietnam's clocks.
+func (v *view) local(t time.Time) time.Time {
 	zone, err := time.LoadLocation("Asia/Ho_Chi_Minh")
 	if err != nil {
 		zone = time.FixedZone("Asia/Ho_Chi_Minh", 7*3600)
 	}
-	if v.english {
-		return t.In(zone).Format("2 Jan 2006 15:04")
-	}
-	return t.In(zone).Format("02/01/2006 15:04")
+	return t.In(zone)
 }
+
+// Time writes an instant as people in Vietnam read it.
+func (v *view) Time(t time.Time) string {
+	if v.english {
+		return v.local(t).Format("2 Jan 2006 15:04")
+	}
+	return v.local(t).Format("02/01/2006 15:04")
+}
+
+// Date writes a day as people in Vietnam read it.
+func (v *view) Date(d playlist.Date) string {
+	if v.english {
+		return d.UTC().Format("2 Jan 2006")
+	}
+	return d.UTC().Format("02/01/2006")
+}
+
+// Named names a language that is known by its tag alone.
+func (v *view) Named(tag string) string { return v.Language(playlist.Language(tag)) }
 
 // show writes a page, or nothing of it.
 func (p *pages) show(w http.ResponseWriter, v *view, status int, name string) {

@@ -67,7 +67,7 @@ func TestWords(t *testing.T) {
 
 func sources(t *testing.T) (out []string) {
 	t.Helper()
-	for _, name := range []string{"pages.go", "review.go", "displays.go", "kiosks.go"} {
+	for _, name := range []string{"pages.go", "review.go", "displays.go", "kiosks.go", "visits.go"} {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"cotmoc/hub/feed"
 	"cotmoc/hub/server/central"
+	"cotmoc/playlist"
 )
 
 // Fleet is the fleet's store in a file of its own: thousands of kiosks that report
@@ -25,7 +26,10 @@ const fleetSchema = `
 CREATE TABLE IF NOT EXISTS said (device TEXT PRIMARY KEY, row TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS play (device TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, row TEXT NOT NULL, received INTEGER NOT NULL,
 	PRIMARY KEY (device, epoch, seq)) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS cursor (device TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, plays INTEGER NOT NULL, PRIMARY KEY (device, epoch)) STRICT, WITHOUT ROWID;`
+CREATE TABLE IF NOT EXISTS cursor (device TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, plays INTEGER NOT NULL, PRIMARY KEY (device, epoch)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS visit (place TEXT NOT NULL, day TEXT NOT NULL, what TEXT NOT NULL, item TEXT NOT NULL, language TEXT NOT NULL, device TEXT NOT NULL, epoch TEXT NOT NULL, n INTEGER NOT NULL,
+	PRIMARY KEY (device, epoch, day, what, item, language)) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS visit_day ON visit(place, day);`
 
 // job is something to write. Many are written in one transaction.
 type job struct {
@@ -144,7 +148,7 @@ func (f *Fleet) Said(ctx context.Context, device string) (s central.Said, err er
 // AllSaid implements the fleet's store.
 func (f *Fleet) AllSaid(ctx context.Context) ([]central.Said, error) {
 	var out []central.Said
-	return out, f.each(ctx, "SELECT row FROM said ORDER BY device", func(rows *sql.Rows) error {
+	return out, f.each(ctx, nil, "SELECT row FROM said ORDER BY device", func(rows *sql.Rows) error {
 		var raw string
 		var s central.Said
 		err := rows.Scan(&raw)
@@ -156,8 +160,8 @@ func (f *Fleet) AllSaid(ctx context.Context) ([]central.Said, error) {
 	})
 }
 
-func (f *Fleet) each(ctx context.Context, query string, row func(*sql.Rows) error) error {
-	rows, err := f.read.QueryContext(ctx, query)
+func (f *Fleet) each(ctx context.Context, args []any, query string, row func(*sql.Rows) error) error {
+	rows, err := f.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("reports of kiosks: %w", err)
 	}
@@ -182,8 +186,8 @@ func (f *Fleet) Keep(ctx context.Context, s central.Said) error {
 	})
 }
 
-// Plays implements the fleet's store.
-func (f *Fleet) Plays(ctx context.Context, b feed.Batch) (seq int64, err error) {
+// Take implements the fleet's store.
+func (f *Fleet) Take(ctx context.Context, place playlist.ID, b feed.Batch) (seq int64, err error) {
 	now := time.Now().UnixMilli()
 	err = f.do(ctx, func(tx *sql.Tx) error {
 		var plays int64
@@ -203,6 +207,12 @@ func (f *Fleet) Plays(ctx context.Context, b feed.Batch) (seq int64, err error) 
 			}
 			plays += n
 		}
+		for _, c := range b.Counts {
+			_, err := tx.Exec("INSERT INTO visit VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET n=max(n, excluded.n)", place, c.Day, c.What, c.Item, c.Language, b.Device, b.Epoch, c.N)
+			if err != nil {
+				return err
+			}
+		}
 		seq = max(seq, b.Gone)
 		if n := len(b.Plays); n > 0 && b.From <= seq {
 			seq = max(seq, b.Plays[n-1].Seq)
@@ -216,11 +226,35 @@ func (f *Fleet) Plays(ctx context.Context, b feed.Batch) (seq int64, err error) 
 // CountPlays implements the fleet's store.
 func (f *Fleet) CountPlays(ctx context.Context) (map[string]int64, error) {
 	out := map[string]int64{}
-	return out, f.each(ctx, "SELECT device, sum(plays) FROM cursor GROUP BY device", func(rows *sql.Rows) error {
+	return out, f.each(ctx, nil, "SELECT device, sum(plays) FROM cursor GROUP BY device", func(rows *sql.Rows) error {
 		var device string
 		var n int64
 		err := rows.Scan(&device, &n)
 		out[device] = n
+		return err
+	})
+}
+
+// Counts implements the fleet's store.
+func (f *Fleet) Counts(ctx context.Context, places []playlist.ID, from, until playlist.Date) (out []feed.Count, err error) {
+	at, err := json.Marshal(places)
+	if err != nil {
+		return nil, fmt.Errorf("counts: %w", err)
+	}
+	const query = `SELECT day, what, item, language, sum(n) FROM visit WHERE place IN (SELECT value FROM json_each(?)) AND day BETWEEN ? AND ?
+		GROUP BY day, what, item, language ORDER BY day, what, item, language`
+	return out, f.each(ctx, []any{string(at), from.String(), until.String()}, query, func(rows *sql.Rows) error {
+		var c feed.Count
+		err := rows.Scan(&c.Day, &c.What, &c.Item, &c.Language, &c.N)
+		out = append(out, c)
+		return err
+	})
+}
+
+// Forget implements the fleet's store.
+func (f *Fleet) Forget(ctx context.Context, before playlist.Date) error {
+	return f.do(ctx, func(tx *sql.Tx) error {
+		_, err := tx.Exec("DELETE FROM visit WHERE day<?", before.String())
 		return err
 	})
 }
