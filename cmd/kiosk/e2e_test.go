@@ -34,12 +34,16 @@ type machine struct {
 	cmd     *exec.Cmd
 }
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t *testing.T) *machine { return newMachineOf(t, 640, 360) }
+
+// newMachineOf is a machine with a display of so many pixels.
+func newMachineOf(t *testing.T, w, h int) *machine {
+	t.Helper()
 	bin := os.Getenv("COTMOC_BIN")
 	if bin == "" {
 		t.Skip("COTMOC_BIN names no folder of built programs; build/test sets it")
 	}
-	name, _, stop, err := screentest.StartX(t.Context(), 640, 360)
+	name, _, stop, err := screentest.StartX(t.Context(), w, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,9 +57,9 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-func (m *machine) start(content string) {
+func (m *machine) start(content string, more ...string) {
 	m.t.Helper()
-	args := []string{"run", "--data", m.data}
+	args := append([]string{"run", "--data", m.data}, more...)
 	if content != "" {
 		args = append(args, "--content", content)
 	}

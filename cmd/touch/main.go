@@ -38,7 +38,7 @@ func main() {
 
 type flags struct {
 	socket, data, display, edition, size string
-	shots                                string
+	shots, seen                          string
 	idle                                 time.Duration
 	millimetres                          int
 }
@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	place := set.String("place", "", "place whose library it is, without kiosk")
 	set.StringVar(&f.size, "size", "1280x720", "size and place of the window, as 1920x1080+0+0")
 	set.StringVar(&f.shots, "shots", "", "folder to leave pictures of the screen in, then end; with --edition")
+	set.StringVar(&f.seen, "seen", "", "file to keep what the screen says and offers in, as JSON, for those who drive it from outside")
 	set.DurationVar(&f.idle, "idle", touch.DefaultIdle, "end a visit after this time without a touch")
 	set.IntVar(&f.millimetres, "mm", 0, "width of the panel in millimetres: touch targets are 20 mm high; 0: not known")
 	if err := set.Parse(args); err != nil {
@@ -83,6 +84,9 @@ func present(ctx context.Context, stop func(), f flags, at image.Rectangle, plac
 	}
 	if f.millimetres > 0 {
 		o.Finger = 20 * float32(at.Dx()) / float32(f.millimetres) / touch.Scale(at)
+	}
+	if f.seen != "" {
+		o.Seen = func(s touch.Seen) { keepSeen(f.seen, s) }
 	}
 	screen, err := device.OpenScreen()
 	if err != nil {
@@ -124,6 +128,15 @@ func showAlone(ctx context.Context, w *touch.Window, c library.Choice, screen *d
 		return err
 	}
 	return shoot(ctx, w, screen, at, shots)
+}
+
+// keepSeen writes what the screen shows. It is for tests, which find out soon enough if it
+// cannot be written.
+func keepSeen(path string, s touch.Seen) {
+	raw, err := json.Marshal(s)
+	if err == nil && os.WriteFile(path+".part", raw, 0o600) == nil { // not synced: the screen would wait
+		_ = os.Rename(path+".part", path)
+	}
 }
 
 func geometry(s string) (image.Rectangle, error) {

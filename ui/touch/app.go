@@ -55,6 +55,9 @@ type Options struct {
 	// is taken, which may be of the touch before.
 	Pointer func() (fyne.Position, bool)
 
+	// Seen is told what the screen shows whenever that changes; nil: nobody asks.
+	Seen func(Seen)
+
 	// Do has something done by Fyne's goroutine; without it fyne.Do.
 	Do func(func())
 }
@@ -78,6 +81,7 @@ type App struct {
 	said   string
 	sign   sign
 	staff  *staff // nil: nobody of the staff is here
+	seen   int    // screens that were told
 }
 
 // New makes the library. It shows an empty home until it is told what is in force.
@@ -278,6 +282,7 @@ func (a *App) build() {
 	if a.pane != nil {
 		a.pane.to(a.visit.here().offset * a.pane.span())
 	}
+	a.tell()
 }
 
 // stage is what lies under the glass: the uppermost page.

@@ -1,6 +1,7 @@
 package touch
 
 import (
+	"image"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -384,5 +385,30 @@ func TestMonkey(t *testing.T) {
 	d.Wipe()
 	if v := d.visit; v.query != "" || len(v.pages) != 1 || v.lang != "vi" || v.contrast || v.low || v.step != 0 {
 		t.Errorf("something stayed: %+v", v)
+	}
+}
+
+// Whoever drives the screen from outside is told what it says and what can be touched, as
+// far as it can be seen.
+func TestSeen(t *testing.T) {
+	d := start(t, 1280, 720)
+	var seen Seen
+	d.o.Seen = func(s Seen) { seen = s }
+	d.open(page{kind: shelfPage, shelf: library.News})
+	d.build()
+	first := seen.N
+	words := 0
+	for _, target := range seen.Targets {
+		if target.At.Empty() || !target.At.In(image.Rect(0, 0, 1280, 720)) || len(target.Words) == 0 {
+			t.Errorf("%+v", target)
+		}
+		words += len(target.Words)
+	}
+	if len(seen.Says) <= words || !slices.Contains(seen.Says, "Tin tức") {
+		t.Errorf("%d targets, says %q", len(seen.Targets), seen.Says)
+	}
+	d.Speak("lo")
+	if seen.N <= first || slices.ContainsFunc(seen.Says, func(s string) bool { return strings.Contains(s, "\u200B") }) {
+		t.Errorf("%+v", seen)
 	}
 }

@@ -329,6 +329,7 @@ func (d *Desk) Withdraw(ctx context.Context, by Caller, id playlist.ID, rev int6
 			return doc, err
 		}
 		v.Why = why
+		t.after = append(t.after, d.distribute) // the duty officers' word goes out at once
 		if err := t.detail(map[string]any{"why": why}); err != nil {
 			return doc, err
 		}

@@ -442,8 +442,17 @@ func TestWithdrawAndExpire(t *testing.T) {
 	w.refused("an author withdraws", err)
 	_, err = w.Withdraw(ctx, w.officer, one, w.rev(one), "")
 	w.code("no reason", err, playlist.CodeInvalid)
+	select { // of publishing
+	case <-w.Changed():
+	default:
+	}
 	if _, err := w.Withdraw(ctx, w.officer, one, w.rev(one), "sai biên giới"); err != nil {
 		t.Fatal(err)
+	}
+	select {
+	case <-w.Changed():
+	default:
+		t.Error("kiosks are not told at once")
 	}
 	if n, err := w.Expire(ctx); err != nil || n != 0 {
 		t.Errorf("%d expired before their time, %v", n, err)
