@@ -43,6 +43,7 @@ type Block struct {
 	set   *typeset.Block // the last layout, and what it was made of
 	style typeset.Style
 	spans []typeset.Span
+	shown *renderer
 }
 
 // New makes a paragraph in lang.
@@ -137,7 +138,21 @@ func (b *Block) Resize(size fyne.Size) {
 // CreateRenderer implements fyne.Widget.
 func (b *Block) CreateRenderer() fyne.WidgetRenderer {
 	b.ExtendBaseWidget(b)
-	return &renderer{block: b}
+	b.shown = &renderer{block: b}
+	return b.shown
+}
+
+// Release gives back the pictures of a block that is not on the screen any more. Fyne
+// keeps what was shown for a minute, which for somebody in a hurry is hundreds of
+// megabytes. A block that is shown again draws itself anew.
+func (b *Block) Release() {
+	if b.shown == nil {
+		return
+	}
+	for _, s := range b.shown.strips {
+		s.img = nil
+	}
+	canvas.Refresh(b) // frees what the graphics card holds
 }
 
 // renderer shows the lines in strips: a picture of all of a long text would be

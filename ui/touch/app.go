@@ -180,7 +180,7 @@ func (a *App) Speak(l playlist.Language) {
 // there is none.
 func (a *App) First() string {
 	for _, s := range []library.Shelf{library.Read, library.News} {
-		if all := a.lib.On(s, a.visit.lang, a.now()); len(all) > 0 {
+		if all := a.lib.On(s, a.visit.lang, a.now(), 1); len(all) > 0 {
 			return string(all[0].ID)
 		}
 	}
@@ -273,16 +273,38 @@ func (a *App) build() {
 		app.Settings().SetTheme(a.theme.With(a.visit.step, a.visit.contrast))
 	}
 	a.pane = nil
+	old := a.root.Objects
 	all := []fyne.CanvasObject{canvas.NewRectangle(theme.Color(theme.ColorNameBackground)), a.frame()}
 	if a.warned > 0 {
 		all = append(all, a.warning())
 	}
 	a.root.Objects = append(all, a.glass)
 	a.root.Refresh()
+	for _, o := range old {
+		release(o)
+	}
 	if a.pane != nil {
 		a.pane.to(a.visit.here().offset * a.pane.span())
 	}
 	a.tell()
+}
+
+// release gives back the pictures of what was on the screen.
+func release(o fyne.CanvasObject) {
+	switch o := o.(type) {
+	case *text.Block:
+		o.Release()
+	case *canvas.Image:
+		canvas.Refresh(o)
+	case *tile:
+		release(o.inside)
+	case *pane:
+		release(o.scroll.Content)
+	case *fyne.Container:
+		for _, c := range o.Objects {
+			release(c)
+		}
+	}
 }
 
 // stage is what lies under the glass: the uppermost page.

@@ -24,8 +24,9 @@ type glass struct {
 }
 
 var (
-	_ desktop.Mouseable = (*glass)(nil)
-	_ fyne.Draggable    = (*glass)(nil)
+	_ desktop.Mouseable  = (*glass)(nil)
+	_ desktop.Cursorable = (*glass)(nil)
+	_ fyne.Draggable     = (*glass)(nil)
 )
 
 func newGlass(a *App) *glass {
@@ -84,6 +85,9 @@ func (g *glass) Dragged(e *fyne.DragEvent) {
 	}
 	g.at = at
 }
+
+// Cursor implements desktop.Cursorable: a finger needs no arrow.
+func (g *glass) Cursor() desktop.Cursor { return desktop.HiddenCursor }
 
 // DragEnd implements fyne.Draggable.
 func (g *glass) DragEnd() {}

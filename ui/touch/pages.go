@@ -107,7 +107,7 @@ func (a *App) plate(name fyne.ThemeColorName) *canvas.Rectangle {
 
 // newest is the first title of a shelf.
 func (a *App) newest(s library.Shelf) *text.Block {
-	all := a.lib.On(s, a.visit.lang, a.now())
+	all := a.lib.On(s, a.visit.lang, a.now(), 1)
 	if len(all) == 0 {
 		return a.block(a.word(), words.In(a.word(), "nothing_here"), "", theme.ColorNamePlaceHolder, false)
 	}
@@ -265,13 +265,13 @@ func (a *App) about() fyne.CanvasObject {
 	for _, h := range a.lib.Place.History {
 		line("formerly", h.What+" ("+words.Date(a.word(), h.On.UTC())+")", playlist.Vietnamese)
 	}
-	return text.NewColumn(append(all, a.rows(a.lib.On(library.About, a.visit.lang, a.now()))...)...)
+	return text.NewColumn(append(all, a.rows(a.lib.On(library.About, a.visit.lang, a.now(), maxRows))...)...)
 }
 
 // shelf lists what lies on a shelf.
 func (a *App) shelf(p page) fyne.CanvasObject {
 	all := []fyne.CanvasObject{a.title(string(p.shelf))}
-	rows := a.rows(a.lib.On(p.shelf, a.visit.lang, a.now()))
+	rows := a.rows(a.lib.On(p.shelf, a.visit.lang, a.now(), maxRows))
 	if len(rows) == 0 {
 		rows = append(rows, a.say("nothing_here", theme.SizeNameSubHeadingText))
 	}
@@ -284,7 +284,7 @@ const maxRows = 200
 // rows makes a tile for each entry: title, summary, kind, and the language where it is
 // not the visitor's.
 func (a *App) rows(entries []library.Entry) (out []fyne.CanvasObject) {
-	for _, e := range entries[:min(len(entries), maxRows)] {
+	for _, e := range entries {
 		v, fallback := e.In(a.visit.lang, a.lib.Languages)
 		out = append(out, a.entryTile(e, v, fallback, v.Summary))
 	}

@@ -289,7 +289,7 @@ func TestLanguageOfRecordings(t *testing.T) {
 		t.Error("it does not say what there is")
 	}
 	d.tap("Tin tức")
-	all := d.lib.On(library.News, "jra", d.App.now())
+	all := d.lib.On(library.News, "jra", d.App.now(), maxRows)
 	if all[0].ID != "jarai" || d.tiles()["Hră pơthâo"] == nil {
 		t.Errorf("%v", all)
 	}

@@ -48,12 +48,14 @@ var benchmarks = []benchmark{
 	{"typeset", false, benchTypeset},
 	{"sound/sync", false, benchSync},
 	{"hub", false, benchHub},
-	{"touch", false, benchTouch},
+	{"touch/search", false, benchTouch},
+	{"touch/screen", false, benchGlass},
 	{"sync", false, benchFetch},
 	{"idle", false, benchIdle},
 	{"fleet", false, benchFleet},
 	{"soak/changes", true, soakChanges},
 	{"soak/hour", true, soakHour},
+	{"soak/monkey", true, soakMonkey},
 }
 
 func main() {

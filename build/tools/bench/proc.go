@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"cotmoc/device"
 	"cotmoc/internal/screentest"
 	"cotmoc/player/stage"
 	"cotmoc/playlist"
@@ -47,6 +49,16 @@ func (x *xServer) cpu() float64 {
 		return 0
 	}
 	return float64(user+system) / 100
+}
+
+// grab takes a picture of a part of the screen.
+func (x *xServer) grab(r image.Rectangle) (*image.RGBA, error) {
+	s, err := device.OpenScreenNamed(x.name)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Grab(r)
 }
 
 // spent runs a command on the display for a time and returns its CPU seconds a

@@ -31,8 +31,13 @@ func (l *lab) bigContent() (string, error) {
 	if _, err := os.Stat(filepath.Join(dir, "content.json")); err == nil {
 		return dir, nil
 	}
+	return dir, l.writeBig(dir, func(*playlist.Rows) {})
+}
+
+// writeBig writes such a folder, changed.
+func (l *lab) writeBig(dir string, change func(*playlist.Rows)) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
+		return err
 	}
 	img := image.NewRGBA(image.Rect(0, 0, 1280, 720))
 	for i := 0; i < len(img.Pix); i += 4 {
@@ -40,14 +45,14 @@ func (l *lab) bigContent() (string, error) {
 	}
 	f, err := os.Create(filepath.Join(dir, "mark.png"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := errors.Join(png.Encode(f, img), f.Close()); err != nil {
-		return "", err
+		return err
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "mark.png"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	h := hashOf(raw)
 	r := playlist.Rows{Format: playlist.Format, Places: []playlist.Place{{ID: "g", Kind: playlist.Gate, Names: playlist.Names{"vi": "Cửa khẩu"}}},
@@ -63,11 +68,12 @@ func (l *lab) bigContent() (string, error) {
 			r.Versions = append(r.Versions, playlist.Version{Item: id, Language: lang, Title: "Tin số " + string(id), Text: "Nội dung của bản tin, để danh mục có kích thước thật."})
 		}
 	}
+	change(&r)
 	out, err := json.Marshal(r)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return dir, os.WriteFile(filepath.Join(dir, "content.json"), out, 0o644)
+	return os.WriteFile(filepath.Join(dir, "content.json"), out, 0o644)
 }
 
 // untilSeen starts a command and returns the time until the colour is on the screen.

@@ -61,14 +61,14 @@ type Library struct {
 	edition *store.Edition
 	index   *store.Index
 	files   *media.Store
-	shelves map[Shelf][]Entry
-	byID    map[playlist.ID]Entry
+	shelves map[Shelf][]*Entry
+	byID    map[playlist.ID]*Entry
 }
 
 // Open reads an edition. A library without content is no error: a machine that was
 // never supplied shows its gate's name and nothing more.
 func Open(ctx context.Context, dir string, c Choice) (*Library, error) {
-	l := &Library{dir: dir, files: media.OpenReadOnly(filepath.Join(dir, "media")), shelves: map[Shelf][]Entry{}, byID: map[playlist.ID]Entry{}}
+	l := &Library{dir: dir, files: media.OpenReadOnly(filepath.Join(dir, "media")), shelves: map[Shelf][]*Entry{}, byID: map[playlist.ID]*Entry{}}
 	l.Languages = []playlist.Language{playlist.Vietnamese, playlist.English}
 	if c.Edition == "" {
 		return l, nil
@@ -134,7 +134,7 @@ func (l *Library) fill(rows playlist.Rows, c Choice) error {
 		if len(of[i.ID]) == 0 || i.Kind == playlist.Fact {
 			continue
 		}
-		e := Entry{i, of[i.ID]}
+		e := &Entry{i, of[i.ID]}
 		l.byID[i.ID] = e
 		l.shelves[shelfOf(i)] = append(l.shelves[shelfOf(i)], e)
 	}
@@ -162,22 +162,24 @@ func shelfOf(i playlist.Item) Shelf {
 	return News
 }
 
-// On lists a shelf's entries that may be shown now, in the edition's order. Those that
-// have a language of the visitor's come first: for a language that has recordings only,
-// they are what the visitor came for.
-func (l *Library) On(s Shelf, lang playlist.Language, now Now) []Entry {
+// On lists the first n of a shelf's entries that may be shown now, in the edition's order.
+// Those that have a language of the visitor's come first: for a language that has
+// recordings only, they are what the visitor came for.
+func (l *Library) On(s Shelf, lang playlist.Language, now Now, n int) []Entry {
 	var own, others []Entry
 	for _, e := range l.shelves[s] {
-		if !current(e.Item, now) {
-			continue
+		if len(own) == n {
+			break
 		}
-		if e.has(lang) {
-			own = append(own, e)
-		} else {
-			others = append(others, e)
+		switch {
+		case !current(e.Item, now):
+		case e.has(lang):
+			own = append(own, *e)
+		case len(others) < n:
+			others = append(others, *e)
 		}
 	}
-	return append(own, others...)
+	return append(own, others[:min(len(others), n-len(own))]...)
 }
 
 func current(i playlist.Item, now Now) bool {
@@ -190,7 +192,10 @@ func current(i playlist.Item, now Now) bool {
 // Find returns an entry, if it may be shown now.
 func (l *Library) Find(id playlist.ID, now Now) (Entry, bool) {
 	e, ok := l.byID[id]
-	return e, ok && current(e.Item, now)
+	if !ok {
+		return Entry{}, false
+	}
+	return *e, current(e.Item, now)
 }
 
 func (e Entry) has(lang playlist.Language) bool {
