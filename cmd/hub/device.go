@@ -56,6 +56,8 @@ func device(ctx context.Context, c *call) (int, error) {
 	case word == "set" && len(rest) == 2:
 		_, err := c.hub.Desk.Keep(ctx, by, playlist.ID(arg), keep)
 		return failed(err)
+	case word == "pin" && len(rest) == 1:
+		return failed(setPIN(ctx, c, by, playlist.ID(*place)))
 	case (word == "hold" || word == "release" || word == "revoke") && len(rest) == 2:
 		to := map[string]desk.DeviceState{"hold": desk.DeviceHeld, "release": desk.DeviceActive, "revoke": desk.DeviceRevoked}[word]
 		_, err := c.hub.Desk.SetDevice(ctx, by, playlist.ID(arg), to, *why)
@@ -65,7 +67,20 @@ func device(ctx context.Context, c *call) (int, error) {
 		}
 		return failed(err)
 	}
-	return 2, errors.New("give: device list, waiting, invite --place ID, show CODE, confirm CODE --place ID, set ID --kbit N --hours HH:MM-HH:MM --quota-mb N, hold ID, release ID, or revoke ID")
+	return 2, errors.New("give: device list, waiting, invite --place ID, show CODE, confirm CODE --place ID, set ID --kbit N --hours HH:MM-HH:MM --quota-mb N, pin --place ID, hold ID, release ID, or revoke ID")
+}
+
+// setPIN sets the PIN of the staff's page for the machines of a place.
+func setPIN(ctx context.Context, c *call, by desk.Caller, place playlist.ID) error {
+	set, err := c.hub.Desk.SetPIN(ctx, by, place, c.secret)
+	if err != nil {
+		return err
+	}
+	for _, id := range set {
+		c.hub.Fleet.Changed(string(id))
+	}
+	fmt.Fprintf(c.out, "%d machines\n", len(set))
+	return nil
 }
 
 func listDevices(ctx context.Context, c *call, asJSON bool) error {

@@ -45,6 +45,8 @@ const usage = `usage: hub COMMAND [FLAGS]
   device show CODE          the eight words to compare with the kiosk's screen
   device confirm CODE       enrol it (--place ID, --displays ID,…)
   device invite --place ID  make the code first: kiosk enrol --code CODE
+  device pin --place ID     the PIN of the staff's page on the screens there and below; it is
+                            read from standard input, and empty leaves each to its own
   device hold ID, release ID, revoke ID
   export DIR                write a stick (--place ID)
   status                    editions, what waits, health (--json)
@@ -198,10 +200,10 @@ func onHub(ctx context.Context, command string, args []string, in io.Reader, out
 		return 2, err
 	}
 	secret := ""
-	if command == "user" {
+	if command == "user" || command == "device" && slices.Contains(args, "pin") {
 		raw, err := io.ReadAll(io.LimitReader(in, 4096))
 		if err != nil {
-			return 1, fmt.Errorf("read the password: %w", err)
+			return 1, fmt.Errorf("read what comes on standard input: %w", err)
 		}
 		secret = firstLine(string(raw))
 	}

@@ -46,6 +46,7 @@ type Assignment struct {
 	Kbit     int       `json:"kbit,omitempty"`     // most kilobits a second for files; 0: no limit
 	Hours    string    `json:"hours,omitempty"`    // local hours for what is not urgent, as 22:00-05:00
 	QuotaMB  int       `json:"quota_mb,omitempty"`
+	PIN      string    `json:"pin,omitempty"` // of the staff's page, as a PHC hash; empty: the machine's own
 	IssuedAt time.Time `json:"issued_at"`
 }
 

@@ -2,7 +2,11 @@
 // The kiosk decides: the page shows what it is told and asks for what staff want.
 package corner
 
-import "time"
+import (
+	"errors"
+	"strings"
+	"time"
+)
 
 // What staff ask for.
 const (
@@ -17,6 +21,31 @@ const (
 	Tries   = 5        // before a lock
 	LockFor = 15 * time.Minute
 )
+
+// ErrPIN tells that a PIN is not of 6 to 12 digits, or too plain.
+var ErrPIN = errors.New("a PIN has 6 to 12 digits, not all alike and not in a row")
+
+// CheckPIN says whether a PIN may open the staff's page.
+func CheckPIN(pin string) error {
+	if len(pin) < MinPIN || len(pin) > MaxPIN || strings.Trim(pin, "0123456789") != "" || plain(pin) {
+		return ErrPIN
+	}
+	return nil
+}
+
+// plain says whether every digit follows from the one before by one step: 111111, 123456.
+func plain(pin string) bool {
+	step := int(pin[1]) - int(pin[0])
+	if step < -1 || step > 1 {
+		return false
+	}
+	for i := 2; i < len(pin); i++ {
+		if int(pin[i])-int(pin[i-1]) != step {
+			return false
+		}
+	}
+	return true
+}
 
 // Order is what staff ask for.
 type Order struct {

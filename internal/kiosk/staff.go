@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -32,14 +31,11 @@ const (
 	metaVolume = "staff_volume" // per cent of what the place sets
 )
 
-// ErrPIN tells that a PIN is not of 6 to 12 digits, or too plain.
-var ErrPIN = errors.New("a PIN has 6 to 12 digits, not all alike and not in a row")
-
 // SetPIN keeps the PIN that opens the staff's page of a machine. A running kiosk goes by
 // it at once.
 func SetPIN(dir, pin string) error {
-	if len(pin) < corner.MinPIN || len(pin) > corner.MaxPIN || strings.Trim(pin, "0123456789") != "" || plain(pin) {
-		return ErrPIN
+	if err := corner.CheckPIN(pin); err != nil {
+		return err
 	}
 	path := filepath.Join(dir, pinFile)
 	if err := atomicfile.Write(path, []byte(phc.Hash(pin)), 0o600); err != nil {
@@ -62,20 +58,6 @@ func likeFolder(dir, path string) error {
 		err = os.Chown(path, int(owner.Uid), int(owner.Gid))
 	}
 	return err
-}
-
-// plain says whether every digit follows from the one before by one step: 111111, 123456.
-func plain(pin string) bool {
-	step := int(pin[1]) - int(pin[0])
-	if step < -1 || step > 1 {
-		return false
-	}
-	for i := 2; i < len(pin); i++ {
-		if int(pin[i])-int(pin[i-1]) != step {
-			return false
-		}
-	}
-	return true
 }
 
 // staffDesk lets staff in and does what they ask. Its time is the machine's uptime: a
@@ -139,17 +121,29 @@ func (d *staffDesk) answer(ctx context.Context, c *link.Conn, raw []byte) {
 	}
 }
 
-// Do does what staff ask. Until the PIN was entered nothing but that is done.
-func (d *staffDesk) Do(ctx context.Context, o corner.Order) corner.State {
+// pin is the hash of the PIN: the hub's, else the machine's own; "" for none.
+func (d *staffDesk) pin() string {
+	d.k.mu.Lock()
+	a := d.k.assignment
+	d.k.mu.Unlock()
+	if a != nil && a.PIN != "" {
+		return a.PIN
+	}
 	hash, err := os.ReadFile(filepath.Join(d.k.cfg.Dir, pinFile))
 	text := ""
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		text = err.Error()
 	}
 	d.k.problem("PIN", text)
-	s := corner.State{Set: err == nil && len(hash) > 0}
+	return string(hash)
+}
+
+// Do does what staff ask. Until the PIN was entered nothing but that is done.
+func (d *staffDesk) Do(ctx context.Context, o corner.Order) corner.State {
+	hash := d.pin()
+	s := corner.State{Set: hash != ""}
 	if o.Do == corner.Enter && s.Set {
-		s.Wrong = !d.enter(ctx, string(hash), o.PIN)
+		s.Wrong = !d.enter(ctx, hash, o.PIN)
 	}
 	d.mu.Lock()
 	if o.Do == corner.Leave || !s.Set {

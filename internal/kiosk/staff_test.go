@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"cotmoc/hub/feed"
 	"cotmoc/internal/corner"
+	"cotmoc/internal/phc"
 	"cotmoc/player/link"
 	"cotmoc/playlist"
 )
@@ -19,7 +21,7 @@ import (
 func TestSetPIN(t *testing.T) {
 	dir := t.TempDir()
 	for _, bad := range []string{"", "12345", "24681", "1234567890123", "12345a", "111111", "123456", "987654", "２４６８１０"} {
-		if err := SetPIN(dir, bad); !errors.Is(err, ErrPIN) {
+		if err := SetPIN(dir, bad); !errors.Is(err, corner.ErrPIN) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -40,6 +42,31 @@ func TestSetPIN(t *testing.T) {
 	}
 	if info, err2 := os.Stat(filepath.Join(dir, pinFile)); errors.Join(err, err2) != nil || len(raw) < 60 || info.Mode().Perm() != 0o600 {
 		t.Errorf("%q %v %v", raw, err, err2)
+	}
+}
+
+// A PIN that the hub has set goes before the machine's own, which is good again when the
+// hub takes it back.
+func TestHubsPIN(t *testing.T) {
+	d, _ := lockable(t, t.TempDir(), hall(nil))
+	if err := SetPIN(d.dir, "246813"); err != nil {
+		t.Fatal(err)
+	}
+	d.k.mu.Lock()
+	d.k.assignment = &feed.Assignment{PIN: phc.Hash("135792")}
+	d.k.mu.Unlock()
+	if s := try(t, d, "246813"); s.Open || !s.Wrong {
+		t.Errorf("the machine's own: %+v", s)
+	}
+	if s := try(t, d, "135792"); !s.Open {
+		t.Errorf("the hub's: %+v", s)
+	}
+	d.k.staff.leave()
+	d.k.mu.Lock()
+	d.k.assignment = &feed.Assignment{}
+	d.k.mu.Unlock()
+	if s := try(t, d, "246813"); !s.Open {
+		t.Errorf("the machine's own, again: %+v", s)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"cotmoc/hub/feed"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/rights"
+	"cotmoc/internal/corner"
+	"cotmoc/internal/phc"
 	"cotmoc/playlist"
 )
 
@@ -38,6 +40,7 @@ type Device struct {
 	Kbit     int           `json:"kbit,omitempty" minimum:"0" maximum:"10000000" doc:"most kilobits a second for files"`
 	Hours    string        `json:"hours,omitempty" doc:"local hours for what is not urgent, as 22:00-05:00"`
 	QuotaMB  int           `json:"quota_mb,omitempty" minimum:"0"`
+	PIN      string        `json:"pin,omitempty" doc:"of the staff's page, as a hash"`
 	Created  time.Time     `json:"created"`
 
 	Number int64 `json:"-"` // of its assignment; only where it was found by its key
@@ -111,6 +114,46 @@ func (d *Desk) Keep(ctx context.Context, by Caller, id playlist.ID, u Upkeep) (D
 	})
 }
 
+// SetPIN sets the PIN of the staff's page on every machine at a place and below it; ""
+// leaves each to its own. It returns the machines.
+func (d *Desk) SetPIN(ctx context.Context, by Caller, place playlist.ID, pin string) ([]playlist.ID, error) {
+	hash := ""
+	if pin != "" {
+		if err := corner.CheckPIN(pin); err != nil {
+			return nil, &playlist.Error{Code: playlist.CodeInvalid, Where: "PIN", Detail: err.Error()}
+		}
+		hash = phc.Hash(pin)
+	}
+	return do(ctx, d, by, "set PIN", func(t *tx) (out []playlist.ID, err error) {
+		t.about(central.Places, place, place)
+		if err := t.need(rights.Configure, place); err != nil {
+			return nil, err
+		}
+		if _, ok := t.tree.Places[place]; !ok {
+			return nil, fmt.Errorf("place %s: %w", place, central.ErrNotFound)
+		}
+		docs, err := t.List(t.ctx, central.Query{Kind: central.Devices, Owners: t.tree.below(place)})
+		if err != nil {
+			return nil, err
+		}
+		for _, doc := range docs {
+			dev, err := central.Decode[Device](doc)
+			if err != nil {
+				return nil, err
+			}
+			if dev.State == DeviceRevoked {
+				continue
+			}
+			dev.PIN = hash
+			if err := t.keepDevice(doc, dev); err != nil {
+				return nil, err
+			}
+			out = append(out, dev.ID)
+		}
+		return out, t.detail(map[string]any{"machines": len(out), "cleared": hash == ""})
+	})
+}
+
 // Devices lists the devices, in order of their ids.
 func (d *Desk) Devices(ctx context.Context) (out []Device, err error) {
 	err = d.Store.Read(ctx, func(r central.Reader) error {
@@ -161,7 +204,7 @@ func (d *Desk) Assignment(ctx context.Context, id playlist.ID) (a feed.Assignmen
 			return err
 		}
 		a = feed.Assignment{Device: string(dev.ID), Number: number, Place: string(dev.Place), Kbit: dev.Kbit, Hours: dev.Hours,
-			QuotaMB: dev.QuotaMB, IssuedAt: doc.At, Scopes: []string{string(places.root)}}
+			QuotaMB: dev.QuotaMB, PIN: dev.PIN, IssuedAt: doc.At, Scopes: []string{string(places.root)}}
 		if s := places.scope(dev.Place); s != places.root {
 			a.Scopes = append(a.Scopes, string(s))
 		}

@@ -120,3 +120,16 @@ func (p *pages) upkeep(w http.ResponseWriter, r *http.Request, v *view) error {
 	http.Redirect(w, r, "/kiosks?done=kept", http.StatusSeeOther)
 	return nil
 }
+
+// pin sets the PIN of the staff's page for the machines of a place.
+func (p *pages) pin(w http.ResponseWriter, r *http.Request, v *view) error {
+	set, err := p.Desk.SetPIN(r.Context(), v.by, playlist.ID(strings.TrimSpace(r.PostFormValue("place"))), r.PostFormValue("pin"))
+	if err != nil {
+		return err
+	}
+	for _, id := range set {
+		p.Fleet.Changed(string(id))
+	}
+	http.Redirect(w, r, "/kiosks?done=kept", http.StatusSeeOther)
+	return nil
+}

@@ -71,6 +71,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /kiosks", p.staff(p.kiosks))
 	mux.HandleFunc("GET /visits", p.staff(p.visits))
 	mux.HandleFunc("POST /kiosks/confirm", p.staff(p.confirm))
+	mux.HandleFunc("POST /kiosks/pin", p.staff(p.pin))
 	mux.HandleFunc("POST /kiosks/set", p.staff(p.upkeep))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		v := p.view(w, r, desk.Caller{})
