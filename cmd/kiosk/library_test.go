@@ -67,6 +67,11 @@ func (v *visitor) says(what string) {
 // arrive touches the stage.
 func (v *visitor) arrive() {
 	v.t.Helper()
+	v.arriveAt(image.Pt(640, 300))
+}
+
+func (v *visitor) arriveAt(at image.Point) {
+	v.t.Helper()
 	v.until("the stage is up", func() bool { st := v.status(); return st != nil && len(st.Displays) > 0 && st.Displays[0].Connected })
 	visits := v.status().Visits.Visits
 	v.began, v.taps = time.Now(), 1
@@ -74,7 +79,7 @@ func (v *visitor) arrive() {
 	v.until("the touch brings the library up", func() bool {
 		if time.Since(last) > 2*time.Second { // a stage that has only begun is deaf
 			last = time.Now()
-			if err := v.finger.Tap(image.Pt(640, 300)); err != nil {
+			if err := v.finger.Tap(at); err != nil {
 				v.t.Fatal(err)
 			}
 		}

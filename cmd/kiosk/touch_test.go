@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"image"
 	"os"
 	"os/exec"
 	"slices"
@@ -9,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"cotmoc/internal/screentest"
 	"cotmoc/internal/supervise"
+	"cotmoc/internal/words"
 	"cotmoc/playlist"
 )
 
@@ -79,4 +82,66 @@ func TestTouch(t *testing.T) {
 	}
 	m.until("the stage is back when the library says nothing", m.shows(orange))
 	m.until("the library was started again", func() bool { p := m.library(); return p > 0 && p != second })
+}
+
+// xrandr sets the screen as whoever plugs a monitor does.
+func (m *machine) xrandr(args ...string) {
+	m.t.Helper()
+	cmd := exec.Command("xrandr", args...)
+	cmd.Env = append(os.Environ(), "DISPLAY="+m.display)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		m.t.Fatalf("xrandr %v: %v %s", args, err, out)
+	}
+}
+
+// A monitor that is unplugged, and one of another size that is plugged in: stage and
+// library fill the one that is there, and a touch is answered where the finger is.
+func TestAnotherMonitor(t *testing.T) {
+	if _, err := exec.LookPath("xrandr"); err != nil {
+		t.Skip("there is no xrandr to change the screen with; build/test installs it")
+	}
+	m := newMachineOf(t, 1280, 720)
+	m.xrandr("--newmode", "small", "33.75", "800", "856", "976", "1040", "600", "637", "643", "666")
+	m.xrandr("--addmode", "screen", "small")
+	v := meet(m, contentOf(t, func(r *playlist.Rows) {
+		r.Displays[0].Role, r.Displays[0].Width, r.Displays[0].Height = playlist.RoleBoth, 1280, 720
+	}, orange))
+	v.until("the stage shows its picture", v.shows(orange))
+	fills := func(w, h int) func() bool {
+		return func() bool {
+			at, ok := v.look().Target(plain(words.In("vi", "finish")))
+			if !ok || at.Y < h*9/10 || at.Y >= h {
+				return false
+			}
+			for _, t := range v.look().Targets {
+				if !t.At.In(image.Rect(0, 0, w, h)) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	v.until("the library fills the screen", fills(1280, 720))
+	for _, change := range []struct {
+		args []string
+		w, h int
+	}{
+		{[]string{"--output", "screen", "--mode", "small"}, 800, 600},
+		{[]string{"--output", "screen", "--off", "--fb", "1280x720"}, 0, 0},
+		{[]string{"--output", "screen", "--mode", "1280x720"}, 1280, 720},
+	} {
+		first := v.library()
+		v.xrandr(change.args...)
+		if change.w == 0 {
+			continue // nobody looks; everything goes on
+		}
+		v.until(fmt.Sprintf("the library was started for %d×%d", change.w, change.h), func() bool { p := v.library(); return p > 0 && p != first && fills(change.w, change.h)() })
+		v.until("the stage is there", func() bool {
+			return screentest.Near(v.pixelAt(change.w-100, change.h*6/10), orange, 12)
+		})
+		v.arriveAt(image.Pt(change.w/2, change.h/3))
+		v.touch(plain(words.In("vi", "search")))
+		v.touch(plain(words.In("vi", "home")))
+		v.leave()
+	}
 }

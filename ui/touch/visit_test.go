@@ -412,3 +412,12 @@ func TestSeen(t *testing.T) {
 		t.Errorf("%+v", seen)
 	}
 }
+
+// Fyne rounds a scale to tenths; a page must be made for the one that it uses.
+func TestScaleIsWhatFyneUses(t *testing.T) {
+	for size, want := range map[image.Point]float32{{X: 1280, Y: 720}: 1, {X: 1920, Y: 1080}: 1.5, {X: 1366, Y: 768}: 1.1, {X: 1280, Y: 1024}: 1.4, {X: 800, Y: 600}: 0.8, {X: 1080, Y: 1920}: 1.5, {X: 3840, Y: 2160}: 3, {X: 1024, Y: 768}: 1.1} {
+		if got := Scale(image.Rectangle{Max: size}); got != want {
+			t.Errorf("%v: %v, want %v", size, got, want)
+		}
+	}
+}

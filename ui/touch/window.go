@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"math"
 	"os"
 	"strconv"
 	"time"
@@ -19,9 +20,11 @@ import (
 // shortSide is the shorter side of a screen in Fyne's units, whatever its pixels.
 const shortSide = 720
 
-// Scale is how many pixels a unit of Fyne's takes on a screen.
+// Scale is how many pixels a unit of Fyne's takes on a screen: in whole tenths, to which
+// Fyne rounds whatever it is told. A page made for anything else would not end where the
+// screen does.
 func Scale(r image.Rectangle) float32 {
-	return float32(min(r.Dx(), r.Dy())) / shortSide
+	return float32(math.Round(float64(min(r.Dx(), r.Dy()))*10/shortSide) / 10)
 }
 
 // Window is the library on a screen.
