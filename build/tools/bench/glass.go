@@ -52,7 +52,7 @@ func (l *lab) touchContent() (string, error) {
 	})
 }
 
-func (l *lab) newHand(ctx context.Context, content string) (*hand, error) {
+func (l *lab) newHand(ctx context.Context, content string, touchArgs ...string) (*hand, error) {
 	x, err := startX(ctx, 1280, 720)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (l *lab) newHand(ctx context.Context, content string) (*hand, error) {
 	if h.finger, err = screentest.NewFinger(x.name); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
-	h.cmd = exec.CommandContext(ctx, filepath.Join(l.bin, "kiosk"), "run", "--data", h.data, "--content", content, "--touch-args", "--seen "+h.seen)
+	h.cmd = exec.CommandContext(ctx, filepath.Join(l.bin, "kiosk"), "run", "--data", h.data, "--content", content, "--touch-args", strings.Join(append(touchArgs, "--seen", h.seen), " "))
 	h.cmd.Env = append(os.Environ(), "DISPLAY="+x.name)
 	if err := h.cmd.Start(); err != nil {
 		return nil, errors.Join(err, h.close())

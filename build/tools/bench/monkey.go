@@ -20,7 +20,8 @@ import (
 )
 
 // soakMonkey touches and drags anywhere for an hour (COTMOC_MINUTES asks for another
-// length), three times a second, and looks for crashes, growth and ways out.
+// length), three times a second, and looks for crashes, growth and ways out. Now and then
+// it rests for so long that the visit ends by itself.
 func soakMonkey(ctx context.Context, l *lab) ([]result, error) {
 	minutes := 60
 	if n, err := strconv.Atoi(os.Getenv("COTMOC_MINUTES")); err == nil && n > 0 {
@@ -30,7 +31,7 @@ func soakMonkey(ctx context.Context, l *lab) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := l.newHand(ctx, content)
+	h, err := l.newHand(ctx, content, "--idle", monkeyIdle.String())
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func (h *hand) monkey(r *rand.Rand, length time.Duration) (map[string]float64, e
 		select {
 		case <-h.ctx.Done():
 			return nil, h.ctx.Err()
-		case <-time.After(time.Duration(100+r.IntN(400)) * time.Millisecond):
+		case <-time.After(pause(r)):
 		}
 	}
 	windows, strangers, err := h.x.windows(h.cmd.Process.Pid)
@@ -74,12 +75,25 @@ func (h *hand) monkey(r *rand.Rand, length time.Duration) (map[string]float64, e
 	if err != nil {
 		return nil, err
 	}
+	for _, f := range st.Faults {
+		fmt.Fprintln(os.Stderr, "fault:", f.From, f.Text)
+	}
 	last := 0.0
 	if c := h.library(); c != nil {
 		last = rss(c.PID)
 	}
 	return map[string]float64{"minutes": length.Minutes(), "acts": float64(acts), "visits": float64(st.Visits.Visits), "items_opened": float64(st.Visits.Items), "restarts": 0, "faults": float64(len(st.Faults)),
 		"rss_early_mb": early, "rss_last_mb": last, "rss_max_mb": most, "windows": float64(windows), "strange_windows": float64(strangers)}, nil
+}
+
+// monkeyIdle ends a visit; one act in two hundred is followed by a rest that is longer.
+const monkeyIdle = 20 * time.Second
+
+func pause(r *rand.Rand) time.Duration {
+	if r.IntN(200) == 0 {
+		return monkeyIdle + 2*time.Second
+	}
+	return time.Duration(100+r.IntN(400)) * time.Millisecond
 }
 
 // act is one thing that a hand may do: mostly a touch, now and then a drag.
