@@ -66,12 +66,9 @@ func (s *aloud) forget() {
 func (a *App) prepare(ctx context.Context, m *film, done chan struct{}) {
 	err := m.aloud.make(ctx)
 	close(done)
-	if ctx.Err() != nil {
-		return
-	}
 	a.o.Do(func() {
 		switch {
-		case a.film != m || !m.run:
+		case ctx.Err() != nil || a.film != m || !m.run: // left, or begun anew, in the meantime
 		case err != nil:
 			a.over(m, err)
 		default:

@@ -176,9 +176,11 @@ func (a *App) play(from time.Duration) {
 	go func() {
 		defer close(m.done)
 		err := m.show(ctx, a.o.Do, run)
-		if ctx.Err() == nil {
-			a.o.Do(func() { a.over(m, err) })
-		}
+		a.o.Do(func() {
+			if ctx.Err() == nil { // else it was begun anew, or left, in the meantime
+				a.over(m, err)
+			}
+		})
 	}()
 }
 
