@@ -151,6 +151,7 @@ func TestVisitorsSound(t *testing.T) {
 		r.Displays[0].Role, r.Displays[0].Sound.Volume = playlist.RoleBoth, 50
 	}))
 	_, heard := d.connect(link.Message{Kind: link.Hello, Role: "sound", PID: 1000003})
+	until(t, "the sound child is there", func() bool { d.k.sound.mu.Lock(); defer d.k.sound.mu.Unlock(); return d.k.sound.conn != nil })
 	library, in := d.connect(link.Message{Kind: link.Hello, Role: "touch", Display: "d", PID: 1000002})
 	d.hears(in, link.Edition)
 	at := link.Mono() + int64(time.Second)
