@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cotmoc/playlist"
 )
@@ -36,7 +37,7 @@ var ErrNothing = errors.New("edition: what is left of the union does not hold to
 // something that is not there are dropped as well, so that what is left holds
 // together. A row that is wrong never takes another scope's rows with it.
 func Union(ministry playlist.ID, scopes []Scoped) (*playlist.Catalogue, playlist.Rows, []Dropped, error) {
-	u := &union{ministry: ministry, seen: map[string]bool{}, places: map[playlist.ID]playlist.Place{}, items: map[playlist.ID]playlist.ID{}, displays: map[playlist.ID]playlist.ID{}}
+	u := &union{ministry: ministry, seen: map[string]bool{}, from: map[string]playlist.ID{}, places: map[playlist.ID]playlist.Place{}, items: map[playlist.ID]playlist.ID{}, displays: map[playlist.ID]playlist.ID{}}
 	u.out.Format = playlist.Format
 	for _, s := range scopes {
 		u.addPlaces(s)
@@ -44,6 +45,7 @@ func Union(ministry playlist.ID, scopes []Scoped) (*playlist.Catalogue, playlist
 	for _, s := range scopes {
 		u.add(s)
 	}
+	u.ownCancelling()
 	for range maxRounds {
 		c, err := playlist.NewCatalogue(u.out)
 		if err == nil {
@@ -60,6 +62,7 @@ type union struct {
 	ministry playlist.ID
 	out      playlist.Rows
 	seen     map[string]bool
+	from     map[string]playlist.ID // scope by kind and id
 	places   map[playlist.ID]playlist.Place
 	items    map[playlist.ID]playlist.ID // scope by item
 	displays map[playlist.ID]playlist.ID // place by display
@@ -94,8 +97,36 @@ func (u *union) take(scope playlist.ID, kind string, id playlist.ID, places ...p
 		u.drop(scope, name, "a scope before it has a row of this name")
 		return false
 	}
-	u.seen[name] = true
+	u.seen[name], u.from[name] = true, scope
 	return true
+}
+
+// scopeOf is the scope of the row that an error of the catalogue names; "" where it
+// cannot be told.
+func (u *union) scopeOf(where string) playlist.ID {
+	if scope, ok := u.from[where]; ok {
+		return scope
+	}
+	name, _, _ := strings.Cut(where, ":")
+	return u.from[name]
+}
+
+// ownCancelling lets a province cancel its own notices only: another scope's stay.
+func (u *union) ownCancelling() {
+	for n, r := range u.out.Notices {
+		scope := u.from["notice "+string(r.ID)]
+		if scope == u.ministry {
+			continue
+		}
+		u.out.Notices[n].Cancels = slices.DeleteFunc(slices.Clone(r.Cancels), func(id playlist.ID) bool {
+			of, known := u.from["notice "+string(id)]
+			foreign := known && of != scope
+			if foreign {
+				u.drop(scope, "notice "+string(r.ID), fmt.Sprintf("it may not cancel %s, which is another scope's", id))
+			}
+			return foreign
+		})
+	}
 }
 
 // within says whether a place lies in a scope. The ministry's is everywhere.
@@ -222,6 +253,7 @@ func (u *union) parts(s Scoped) {
 			u.drop(s.Scope, "media "+string(m.SHA256), err.Error())
 		} else if !u.seen["media "+string(m.SHA256)] { // files are the same whoever names them
 			u.seen["media "+string(m.SHA256)] = true
+			u.from["media "+short(string(m.SHA256))] = s.Scope
 			u.out.Media = append(u.out.Media, m)
 		}
 	}
@@ -249,7 +281,7 @@ func (u *union) prune(err error) bool {
 	u.mend(bad)
 	n := u.without(bad) + all - len(bad)
 	for where, why := range bad {
-		u.drop("", where, why)
+		u.drop(u.scopeOf(where), where, why)
 	}
 	return n > 0
 }
@@ -295,7 +327,7 @@ func (u *union) mend(bad map[string]string) {
 			return false
 		}
 		u.seen["mended "+name] = true
-		u.drop("", name, "what it names is taken away: "+why)
+		u.drop(u.scopeOf(name), name, "what it names is taken away: "+why)
 		delete(bad, name)
 		return true
 	}

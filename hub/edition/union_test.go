@@ -180,3 +180,25 @@ func TestUnionHoldsTogether(t *testing.T) {
 		}
 	})
 }
+
+// A province cancels its own notices, the ministry those of all.
+func TestUnionCancels(t *testing.T) {
+	at := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	notice := func(id, owner playlist.ID, cancels ...playlist.ID) playlist.Notice {
+		return playlist.Notice{ID: id, Owner: owner, Severity: "extreme", Starts: at, Ends: at.Add(time.Hour), Cancels: cancels, Bodies: map[playlist.Language]playlist.Body{"vi": {Title: "x"}}}
+	}
+	s := land()
+	s[0].Rows.Notices = []playlist.Notice{notice("vn-n", "vn", "a-n", "b-n"), notice("vn-m", "vn")}
+	s[1].Rows.Notices = []playlist.Notice{notice("a-n", "p-a"), notice("a-m", "p-a", "a-n", "vn-m", "b-n")}
+	s[2].Rows.Notices = []playlist.Notice{notice("b-n", "p-b")}
+	c, _, dropped, err := Union("vn", s)
+	if err != nil || len(c.Notices) != 5 || len(dropped) != 2 {
+		t.Fatalf("%d notices, %v, %v", len(c.Notices), dropped, err)
+	}
+	want := map[playlist.ID][]playlist.ID{"vn-n": {"a-n", "b-n"}, "a-m": {"a-n"}}
+	for _, n := range c.Notices {
+		if !slices.Equal(n.Cancels, want[n.ID]) {
+			t.Errorf("%s cancels %v, not %v", n.ID, n.Cancels, want[n.ID])
+		}
+	}
+}

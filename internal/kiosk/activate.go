@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"cotmoc/hub/feed"
 	"cotmoc/hub/local"
@@ -45,7 +44,7 @@ func (k *Kiosk) openActive(ctx context.Context) {
 			k.problems["edition"] += "; edition " + id + " plays instead"
 		}
 		if active == "" { // the state was lost: its notices with it
-			if err := k.state.SwitchEdition(ctx, id, k.notices(ctx, k.composer.Catalogue), time.Now(), nil); err != nil {
+			if err := k.switchTo(ctx, id, loaded{catalogue: k.composer.Catalogue, withdrawn: k.withdrawn}, k.emergency(ctx), nil); err != nil {
 				k.problems["state.db"] = err.Error()
 			}
 		}
@@ -83,11 +82,14 @@ type loaded struct {
 	edition   *store.Edition
 	rows      playlist.Rows
 	catalogue *playlist.Catalogue
+	withdrawn []playlist.ID // versions of the edition that may not be shown
+	anothers  bool          // it is the first of another hub
 }
 
 // load reads an edition: its own rows, and what it holds of the one before where
-// files are still on their way. Versions that duty officers withdrew do not count.
-func (k *Kiosk) load(ctx context.Context, id string, emergency feed.Emergency) (loaded, error) {
+// files are still on their way. Versions that were withdrawn do not count. What was
+// remembered of that does not hold for an edition that is another hub's.
+func (k *Kiosk) load(ctx context.Context, id string, emergency feed.Emergency, anothers bool) (loaded, error) {
 	e, err := store.OpenEdition(ctx, k.cfg.Dir, id)
 	if err != nil {
 		return loaded{}, err
@@ -97,12 +99,12 @@ func (k *Kiosk) load(ctx context.Context, id string, emergency feed.Emergency) (
 	if err := errors.Join(err1, err2); err != nil {
 		return loaded{}, errors.Join(err, e.Close())
 	}
-	gone := map[playlist.ID]bool{}
-	for _, id := range emergency.Withdrawn {
-		gone[playlist.ID(id)] = true
+	gone, err := k.gone(ctx, emergency, anothers)
+	if err != nil {
+		return loaded{}, errors.Join(err, e.Close())
 	}
 	rows.Name = id
-	l := loaded{edition: e, rows: hold(rows, held, k.media.Has, gone)}
+	l := loaded{edition: e, rows: hold(rows, held, k.media.Has, gone), withdrawn: withdrawnOf(gone, rows, held), anothers: anothers}
 	if l.catalogue, err = playlist.NewCatalogue(l.rows); err != nil { // what was held does not fit any more
 		l.rows = withoutVersions(rows, gone)
 		l.catalogue, err = playlist.NewCatalogue(l.rows)
@@ -122,11 +124,12 @@ func (k *Kiosk) install(l loaded) {
 			k.problems["edition"] = err.Error()
 		}
 	}
-	k.edition, k.playing, k.composer = l.edition, l.rows, &Composer{Catalogue: l.catalogue, Edition: l.edition.ID, Files: k.media}
+	k.edition, k.playing, k.withdrawn = l.edition, l.rows, l.withdrawn
+	k.composer = &Composer{Catalogue: l.catalogue, Edition: l.edition.ID, Files: k.media}
 }
 
 func (k *Kiosk) activate(ctx context.Context, id string) error {
-	l, err := k.load(ctx, id, k.emergency(ctx))
+	l, err := k.load(ctx, id, k.emergency(ctx), false)
 	if err != nil {
 		return err
 	}
@@ -146,36 +149,6 @@ func (k *Kiosk) emergency(ctx context.Context) (e feed.Emergency) {
 	return e
 }
 
-// noticesOf joins a catalogue's notices and those of the duty officers, which
-// replace them.
-func noticesOf(cat *playlist.Catalogue, e feed.Emergency) []playlist.Notice {
-	out := []playlist.Notice{}
-	fresh := map[playlist.ID]bool{}
-	for _, raw := range e.Notices {
-		var n playlist.Notice
-		if json.Unmarshal(raw, &n) != nil {
-			continue
-		}
-		if n, err := playlist.NewNotice(n); err == nil && len(n.Bodies) > 0 && !fresh[n.ID] {
-			if len(n.Places) == 0 && n.Owner != "" {
-				n.Places = []playlist.ID{n.Owner}
-			}
-			fresh[n.ID] = true
-			out = append(out, n)
-		}
-	}
-	for _, n := range cat.Notices {
-		if !fresh[n.ID] {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
-func (k *Kiosk) notices(ctx context.Context, cat *playlist.Catalogue) []playlist.Notice {
-	return noticesOf(cat, k.emergency(ctx))
-}
-
 // Adopt takes a written edition as the active one: one transaction, pointer
 // and notices. What plays goes on until its entry ends.
 func (k *Kiosk) Adopt(ctx context.Context, id string) error { return k.adopt(ctx, id, nil) }
@@ -190,13 +163,17 @@ func (k *Kiosk) adopt(ctx context.Context, id string, keep map[string]string) er
 			return fmt.Errorf("emergency: %w", err)
 		}
 	}
-	l, err := k.load(ctx, id, emergency)
+	before := k.Playing()
+	stale, err := k.state.Meta(ctx, metaStale)
 	if err != nil {
 		return err
 	}
-	before := k.Playing()
+	l, err := k.load(ctx, id, emergency, stale != "" && id != before)
+	if err != nil {
+		return err
+	}
 	keep, trial := k.onProbation(before, id, keep)
-	if err := k.state.SwitchEdition(ctx, id, noticesOf(l.catalogue, emergency), time.Now(), keep); err != nil {
+	if err := k.switchTo(ctx, id, l, emergency, keep); err != nil {
 		return errors.Join(err, l.edition.Close())
 	}
 	k.install(l)

@@ -141,6 +141,9 @@ func (k *Kiosk) belong(ctx context.Context, id *local.Identity) error {
 	if err != nil || kept == now {
 		return err
 	}
+	if err := k.changeHub(ctx, id.Root); err != nil {
+		return err
+	}
 	return k.state.Keep(ctx, map[string]string{metaEnrolment: now, metaTrust: "", metaAssignment: "", metaEmergency: "", metaAccepted: "", metaRefused: ""})
 }
 

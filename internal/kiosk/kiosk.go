@@ -64,6 +64,7 @@ type Kiosk struct {
 	mu          sync.Mutex
 	edition     *store.Edition
 	playing     playlist.Rows // what the composer's catalogue was made of
+	withdrawn   []playlist.ID // versions of the edition that may not be shown
 	ahead       *ahead
 	identity    *local.Identity
 	assignment  *feed.Assignment

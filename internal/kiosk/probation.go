@@ -128,10 +128,9 @@ func (k *Kiosk) rollBack(ctx context.Context, p *probation, why string) {
 	k.mu.Lock()
 	k.trial = nil
 	k.mu.Unlock()
-	l, err := k.load(ctx, p.Previous, k.emergency(ctx))
+	l, err := k.load(ctx, p.Previous, k.emergency(ctx), false)
 	if err == nil {
-		err = k.state.SwitchEdition(ctx, p.Previous, noticesOf(l.catalogue, k.emergency(ctx)), time.Now(),
-			map[string]string{metaRefused: p.Edition, metaProbation: ""})
+		err = k.switchTo(ctx, p.Previous, l, k.emergency(ctx), map[string]string{metaRefused: p.Edition, metaProbation: ""})
 	}
 	if err != nil {
 		k.problem("roll-back", fmt.Sprintf("edition %s fails (%s), and the one before cannot be had: %v", p.Edition, why, err))

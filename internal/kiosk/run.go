@@ -78,14 +78,13 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	} else {
 		k.problem("clock", "the clock is not trusted: "+why)
 	}
-	kept, err := k.state.Notices(ctx)
+	kept, err := k.noticesKept(ctx)
 	if err != nil {
 		k.problem("notices", err.Error())
 	}
 	k.mu.Lock()
 	mine := k.displays()
 	k.mu.Unlock()
-	withdrawn := k.withdrawn(ctx)
 	// The database is read before the lock is taken: a disk that stalls must
 	// not keep the stage's beats from being heard.
 	before := map[playlist.ID]Kept{}
@@ -101,7 +100,7 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	default:
 		close(k.known)
 	}
-	defer k.touch.follow(withdrawn, trusted)
+	defer k.touch.follow(k.withdrawn, trusted)
 	lead := slices.Min(slices.Collect(maps.Keys(mine))) // whose sound the hall hears
 	for id, d := range mine {
 		s := k.screens[id]
@@ -128,26 +127,21 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 
 // displays are this machine's, those for touch alone among them: notices are shown by
 // the stage. A stand-in where there is none lets an empty machine show the evergreen loop.
-func (k *Kiosk) displays() map[playlist.ID]playlist.Display {
-	out := k.mine()
+func (k *Kiosk) displays() map[playlist.ID]playlist.Display { return k.displaysOf(k.catalogue()) }
+
+func (k *Kiosk) displaysOf(cat *playlist.Catalogue) map[playlist.ID]playlist.Display {
+	out := k.mineOf(cat)
 	if len(out) == 0 {
 		out["screen"] = playlist.Display{ID: "screen", Width: 1280, Height: 720}
 	}
 	return out
 }
 
-// withdrawn lists the versions that duty officers took back.
-func (k *Kiosk) withdrawn(ctx context.Context) (out []playlist.ID) {
-	for _, id := range k.emergency(ctx).Withdrawn {
-		out = append(out, playlist.ID(id))
-	}
-	return out
-}
-
 // mine are this machine's displays: those that were named, else those that the hub
 // assigned, else those at the place of the catalogue's first display.
-func (k *Kiosk) mine() map[playlist.ID]playlist.Display {
-	cat := k.catalogue()
+func (k *Kiosk) mine() map[playlist.ID]playlist.Display { return k.mineOf(k.catalogue()) }
+
+func (k *Kiosk) mineOf(cat *playlist.Catalogue) map[playlist.ID]playlist.Display {
 	out := map[playlist.ID]playlist.Display{}
 	for _, id := range cat.DisplayOrder {
 		d := cat.Displays[id]

@@ -168,7 +168,7 @@ func (k *Kiosk) TrustRoot(ctx context.Context, root []byte) error {
 	if err != nil {
 		return fmt.Errorf("trust: %w", err)
 	}
-	return k.state.SetMeta(ctx, metaTrust, string(raw))
+	return errors.Join(k.changeHub(ctx, root), k.state.SetMeta(ctx, metaTrust, string(raw)))
 }
 
 // verify brings the accepted metadata up to date.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,12 +39,32 @@ func (s *State) Notices(ctx context.Context) ([]Notice, error) {
 	return out, err
 }
 
+// Switch is what changes together when an edition becomes the active one.
+type Switch struct {
+	Edition   string
+	Notices   []playlist.Notice
+	At        time.Time         // of receipt
+	Keep      map[string]string // kept values
+	Cancelled []playlist.ID     // notices that never show again
+	Withdrawn []playlist.ID     // versions that never show again
+	Forget    bool              // what ended before was another hub's
+}
+
 // SwitchEdition makes an edition the active one and its notices those kept, in
-// one transaction with whatever else is to be remembered. A notice that was kept
-// already goes on where it stands.
-func (s *State) SwitchEdition(ctx context.Context, id string, notices []playlist.Notice, at time.Time, keep map[string]string) error {
+// one transaction with everything else that changes with it. A notice that was
+// kept already goes on where it stands.
+func (s *State) SwitchEdition(ctx context.Context, to Switch) error {
+	id, notices, at := to.Edition, to.Notices, to.At
 	return inTx(ctx, s.db, func(tx *sql.Tx) error {
-		for key, value := range keep {
+		if to.Forget {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM ended"); err != nil {
+				return fmt.Errorf("forget what ended: %w", err)
+			}
+		}
+		if err := errors.Join(end(ctx, tx, EndedNotice, to.Cancelled), end(ctx, tx, EndedVersion, to.Withdrawn)); err != nil {
+			return err
+		}
+		for key, value := range to.Keep {
 			if _, err := tx.ExecContext(ctx, setMeta, key, value); err != nil {
 				return fmt.Errorf("keep %s: %w", key, err)
 			}

@@ -30,13 +30,13 @@ func remaining(t *testing.T, s *State) map[playlist.ID]time.Duration {
 func TestSwitchKeepsNoticesWhereTheyStand(t *testing.T) {
 	s := open(t, t.TempDir())
 	ctx := t.Context()
-	if err := s.SwitchEdition(ctx, "1", []playlist.Notice{notice("a", time.Hour), notice("b", time.Hour)}, now, nil); err != nil {
+	if err := s.SwitchEdition(ctx, Switch{Edition: "1", Notices: []playlist.Notice{notice("a", time.Hour), notice("b", time.Hour)}, At: now}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.AgeNotices(ctx, 50*time.Minute, now.Add(50*time.Minute), false); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SwitchEdition(ctx, "2", []playlist.Notice{notice("a", time.Hour), notice("c", 2*time.Hour)}, now, nil); err != nil {
+	if err := s.SwitchEdition(ctx, Switch{Edition: "2", Notices: []playlist.Notice{notice("a", time.Hour), notice("c", 2*time.Hour)}, At: now}); err != nil {
 		t.Fatal(err)
 	}
 	got := remaining(t, s)
@@ -55,7 +55,7 @@ func TestExtendedNoticesRunOn(t *testing.T) {
 	ctx := t.Context()
 	step := func(lasts time.Duration) {
 		t.Helper()
-		if err := s.SwitchEdition(ctx, "e", []playlist.Notice{notice("a", lasts)}, now, nil); err != nil {
+		if err := s.SwitchEdition(ctx, Switch{Edition: "e", Notices: []playlist.Notice{notice("a", lasts)}, At: now}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +81,7 @@ func TestExtendedNoticesRunOn(t *testing.T) {
 func TestNoticesAgeByTheClock(t *testing.T) {
 	s := open(t, t.TempDir())
 	ctx := t.Context()
-	if err := s.SwitchEdition(ctx, "1", []playlist.Notice{notice("a", time.Hour)}, now, nil); err != nil {
+	if err := s.SwitchEdition(ctx, Switch{Edition: "1", Notices: []playlist.Notice{notice("a", time.Hour)}, At: now}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -112,7 +112,7 @@ func TestNoticesNeverGainTimeWithoutAClock(t *testing.T) {
 		left := time.Hour
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			if rapid.Bool().Draw(rt, "switch") {
-				err = s.SwitchEdition(t.Context(), "e", []playlist.Notice{notice("a", time.Hour)}, now, nil)
+				err = s.SwitchEdition(t.Context(), Switch{Edition: "e", Notices: []playlist.Notice{notice("a", time.Hour)}, At: now})
 			} else {
 				passed := time.Duration(rapid.IntRange(0, 1500).Draw(rt, "seconds")) * time.Second
 				err = s.AgeNotices(t.Context(), passed, now.Add(passed), false)

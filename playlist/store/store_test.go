@@ -45,7 +45,7 @@ func TestStateKeepsWhatItWasGiven(t *testing.T) {
 		}
 	}
 	n := playlist.Notice{ID: "n", Severity: playlist.Severe, Starts: now, Ends: now.Add(time.Hour)}
-	if err := s.SwitchEdition(t.Context(), "e1", []playlist.Notice{n}, now, nil); err != nil {
+	if err := s.SwitchEdition(t.Context(), Switch{Edition: "e1", Notices: []playlist.Notice{n}, At: now}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.AgeNotices(t.Context(), 20*time.Minute, time.Time{}, false); err != nil {

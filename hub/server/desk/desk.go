@@ -49,6 +49,8 @@ type Desk struct {
 	changed chan struct{} // kiosks are to be told of something
 	writing sync.Mutex    // one writes editions' files at a time
 	people  *people
+
+	signedNow sync.Map // *signedRows of each scope
 }
 
 // Options are what New needs beside a store.
@@ -139,13 +141,24 @@ func (t *tx) need(act rights.Act, place playlist.ID) error {
 // put writes a document of this caller, now.
 func (t *tx) put(doc central.Doc) (central.Doc, error) {
 	doc.At, doc.By = t.now, t.by.Account
-	switch doc.Kind {
+	t.changes(doc.Kind)
+	return t.Put(t.ctx, doc)
+}
+
+// drop deletes a document whose revision is rev, now.
+func (t *tx) drop(kind central.Kind, id playlist.ID, rev int64) error {
+	t.changes(kind)
+	return t.Delete(t.ctx, kind, id, rev, t.now, t.by.Account)
+}
+
+// changes has those told who keep something of a kind of document.
+func (t *tx) changes(kind central.Kind) {
+	switch kind {
 	case central.Accounts, central.Grants, central.Sessions:
 		t.after = append(t.after, t.d.people.forget)
 	case central.Notices, central.Devices:
 		t.after = append(t.after, t.d.distribute)
 	}
-	return t.Put(t.ctx, doc)
 }
 
 // NewID returns a fresh UUIDv7: ids sort by the time at which they were made.

@@ -14,8 +14,7 @@ import (
 )
 
 // prepareEmergency lets the duty officers' document wait for a signature whenever
-// what it should say is not what it says: notices that are not over and newer than
-// their scope's signed edition, and versions withdrawn since then.
+// what it should say is not what it says.
 func (d *Desk) prepareEmergency(ctx context.Context) error {
 	heads, err := d.SignedHeads(ctx)
 	if err != nil {
@@ -84,45 +83,102 @@ func saysAlready(ctx context.Context, r central.Reader, want feed.Emergency) (la
 	return last, string(a) == string(b), errors.Join(err1, err2)
 }
 
+// emergency is what the duty officers' document has to say: the notices that count and
+// the withdrawn versions that the signed editions do not tell of yet. That is decided by
+// what those editions hold, never by the times at which either was written.
 func (d *Desk) emergency(ctx context.Context, r central.Reader, places *tree, heads map[playlist.ID]int64) (feed.Emergency, error) {
 	e := feed.Emergency{Format: feed.EmergencyFormat}
-	since := map[playlist.ID]time.Time{}
-	for scope, number := range heads {
-		if _, ok := places.Places[scope]; !ok {
-			continue
+	signed := map[playlist.ID]*signedRows{}
+	of := func(owner playlist.ID) (*signedRows, error) {
+		scope := places.scope(owner)
+		if known, ok := signed[scope]; ok {
+			return known, nil
 		}
-		ed, err := r.Edition(ctx, scope, number)
-		if err != nil {
-			return e, err
-		}
-		since[scope] = ed.At
+		s, err := d.signedRows(ctx, r, scope, heads[scope])
+		signed[scope] = s
+		return s, err
 	}
-	newer := func(doc central.Doc) bool {
-		at, ok := since[places.scope(doc.Owner)]
-		return !ok || !doc.At.Before(at)
+	g := &gatherer{ctx: ctx, r: r, tree: places, files: map[playlist.Hash]bool{}}
+	if err := g.notices(); err != nil {
+		return e, err
 	}
-	notices, err := r.List(ctx, central.Query{Kind: central.Notices})
+	notices, err := counting(ctx, r, g.out.rows.Notices, d.Now())
 	if err != nil {
 		return e, err
 	}
-	for _, doc := range notices {
-		n, err := central.Decode[playlist.Notice](doc)
+	for _, n := range notices {
+		s, err := of(n.Owner)
 		if err != nil {
 			return e, err
 		}
-		if n.Ends.After(d.Now()) && newer(doc) {
-			raw, err := feed.Canonical(doc.Body)
-			if err != nil {
-				return e, err
-			}
+		raw, err := canonical(n)
+		if err != nil {
+			return e, err
+		}
+		if !s.notices[string(raw)] {
 			e.Notices = append(e.Notices, raw)
 		}
 	}
 	gone, err := r.List(ctx, central.Query{Kind: central.Versions, States: []string{string(playlist.Withdrawn)}})
+	if err != nil {
+		return e, err
+	}
 	for _, doc := range gone {
-		if newer(doc) {
-			e.Withdrawn = append(e.Withdrawn, string(doc.ID))
+		s, err := of(doc.Owner)
+		if err != nil {
+			return e, err
+		}
+		if s.whole && !s.shown[doc.ID] {
+			continue
+		}
+		e.Withdrawn = append(e.Withdrawn, string(doc.ID))
+	}
+	return e, nil
+}
+
+func canonical(v any) (json.RawMessage, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("emergency: %w", err)
+	}
+	return feed.Canonical(raw)
+}
+
+// signedRows is what the signed edition of a scope says of notices and versions. Where
+// that edition is not known in whole, everything is said again.
+type signedRows struct {
+	scope   playlist.ID
+	number  int64
+	whole   bool
+	notices map[string]bool      // rows, canonical
+	shown   map[playlist.ID]bool // versions that are on the screens
+}
+
+// signedRows reads the signed edition of a scope; what was read last is kept.
+func (d *Desk) signedRows(ctx context.Context, r central.Reader, scope playlist.ID, number int64) (*signedRows, error) {
+	s := &signedRows{scope: scope, number: number, notices: map[string]bool{}, shown: map[playlist.ID]bool{}}
+	if number == 0 {
+		return s, nil
+	}
+	if kept, ok := d.signedNow.Load(scope); ok && kept.(*signedRows).number == number {
+		return kept.(*signedRows), nil
+	}
+	rows, err := rowsOfEdition(ctx, r, scope, number)
+	if errors.Is(err, central.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.whole = true
+	for _, row := range rows {
+		switch row.Kind {
+		case "notice":
+			s.notices[string(row.Row)] = true
+		case "version":
+			s.shown[playlist.ID(row.ID)] = !isWithdrawn(row.Row)
 		}
 	}
-	return e, err
+	d.signedNow.Store(scope, s)
+	return s, nil
 }

@@ -44,7 +44,7 @@ func (t *tx) object(kind central.Kind, id playlist.ID, rev int64, raw json.RawMe
 		return doc, err
 	}
 	if n, ok := o.row.(playlist.Notice); ok {
-		if err := t.mayCancel(n); err != nil {
+		if err := errors.Join(t.mayCancel(n), t.keepsCancelling(n)); err != nil {
 			return doc, err
 		}
 	}
@@ -155,7 +155,10 @@ func (d *Desk) Delete(ctx context.Context, by Caller, kind central.Kind, id play
 		if err := t.forgetApproval(kind, id, old.Owner); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, t.Delete(t.ctx, kind, id, rev, t.now, t.by.Account)
+		if err := t.drop(kind, id, rev); err != nil || kind != central.Notices {
+			return struct{}{}, err
+		}
+		return struct{}{}, t.afterDeleting(old)
 	})
 	return err
 }
@@ -173,7 +176,7 @@ func (t *tx) forgetApproval(kind central.Kind, id, owner playlist.ID) error {
 	if err := t.need(rights.Withdraw, owner); err != nil {
 		return err
 	}
-	return t.Tx.Delete(t.ctx, central.Approvals, kept.ID, kept.Rev, t.now, t.by.Account)
+	return t.drop(central.Approvals, kept.ID, kept.Rev)
 }
 
 // referrers are the kinds whose rows may name one of the kind.

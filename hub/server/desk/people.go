@@ -335,7 +335,7 @@ func (d *Desk) RemoveGrant(ctx context.Context, by Caller, id playlist.ID) error
 			return struct{}{}, err
 		}
 		t.after = append(t.after, d.people.forget)
-		return struct{}{}, t.Delete(t.ctx, central.Grants, id, doc.Rev, t.now, by.Account)
+		return struct{}{}, t.drop(central.Grants, id, doc.Rev)
 	})
 	return err
 }

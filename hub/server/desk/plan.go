@@ -168,9 +168,16 @@ func (p *Plans) Unpublished(ctx context.Context) (bool, error) {
 	}
 	now := p.desk.Now()
 	rows := planned.rows
-	rows.Notices = slices.DeleteFunc(slices.Clone(rows.Notices), func(n playlist.Notice) bool { return !n.Ends.After(now) })
 	live := published.rows
-	live.Notices = slices.DeleteFunc(slices.Clone(live.Notices), func(n playlist.Notice) bool { return !n.Ends.After(now) })
+	err = p.desk.Store.Read(ctx, func(r central.Reader) (err error) {
+		if rows.Notices, err = counting(ctx, r, rows.Notices, now); err == nil {
+			live.Notices, err = counting(ctx, r, live.Notices, now)
+		}
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
 	seen := map[playlist.Hash]bool{} // two scopes may name one file
 	live.Media = slices.DeleteFunc(slices.Clone(live.Media), func(m playlist.Media) bool { twice := seen[m.SHA256]; seen[m.SHA256] = true; return twice })
 	a, err := edition.Rows(rows)

@@ -74,7 +74,9 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			if err != nil {
 				return nil, err
 			}
-			g.rows.Notices = slices.DeleteFunc(g.rows.Notices, func(n playlist.Notice) bool { return !n.Ends.After(t.now) })
+			if g.rows.Notices, err = counting(ctx, t, g.rows.Notices, t.now); err != nil {
+				return nil, err
+			}
 			gatheredOf[scope] = g
 		}
 		if err := t.whole(gatheredOf, force); err != nil {

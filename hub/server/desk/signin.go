@@ -254,7 +254,7 @@ func (t *tx) endSessions(account, only playlist.ID) error {
 	t.after = append(t.after, t.d.people.forget)
 	for _, doc := range docs {
 		if only == "" || doc.ID == only {
-			if err := t.Delete(t.ctx, central.Sessions, doc.ID, doc.Rev, t.now, t.by.Account); err != nil {
+			if err := t.drop(central.Sessions, doc.ID, doc.Rev); err != nil {
 				return err
 			}
 		}

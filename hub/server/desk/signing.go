@@ -465,7 +465,7 @@ func (t *tx) enough(q Request) (bool, error) {
 
 // promote makes signed metadata the one that holds.
 func (t *tx) promote(waiting central.Doc, m metadataDoc, q Request) error {
-	if err := t.Tx.Delete(t.ctx, waiting.Kind, waiting.ID, waiting.Rev, t.now, t.by.Account); err != nil {
+	if err := t.drop(waiting.Kind, waiting.ID, waiting.Rev); err != nil {
 		return err
 	}
 	t.after = append(t.after, t.d.distribute)

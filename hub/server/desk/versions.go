@@ -246,7 +246,7 @@ func (d *Desk) DeleteVersion(ctx context.Context, by Caller, id playlist.ID, rev
 		if v.State != playlist.Draft {
 			return struct{}{}, &playlist.Error{Code: playlist.CodeRefused, Where: "version " + string(id), Detail: "only a draft can be deleted"}
 		}
-		return struct{}{}, t.Delete(t.ctx, central.Versions, id, rev, t.now, t.by.Account)
+		return struct{}{}, t.drop(central.Versions, id, rev)
 	})
 	return err
 }
