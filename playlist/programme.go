@@ -14,6 +14,7 @@ type Programme struct {
 	Place      ProgrammePlace   `json:"place"`
 	Clock      ProgrammeClock   `json:"clock"`
 	Unenrolled bool             `json:"unenrolled,omitempty"` // draws a small mark that says so
+	NoDisplay  bool             `json:"no_display,omitempty"` // says so: the machine has no display of its own
 	Touch      bool             `json:"touch,omitempty"`      // invites to touch: the library comes up
 	Pairing    *Pairing         `json:"pairing,omitempty"`    // drawn while staff confirm the machine
 	Zones      []ProgrammeZone  `json:"zones"`

@@ -289,12 +289,19 @@ func publishScopes(ctx context.Context, c *call) (int, error) {
 	}
 	waits, err := c.hub.Desk.Requests(ctx)
 	for _, q := range waits {
-		fmt.Fprintf(c.out, "%s version %d waits for %d more signatures: hub sign --key KEY\n", q.Role, q.Version, q.Need-len(q.Have))
+		if left := q.Need - len(q.Have); left > 0 {
+			fmt.Fprintf(c.out, "%s version %d waits for %d more signatures: hub sign --key KEY\n", q.Role, q.Version, left)
+		} else {
+			fmt.Fprintf(c.out, "%s version %d is signed and waits for the root or targets that trust its keys\n", q.Role, q.Version)
+		}
 	}
 	return failed(err)
 }
 
 func printPublication(out io.Writer, p desk.Publication) {
+	if p.Unheld {
+		fmt.Fprintf(out, "%s: NO KIOSK WILL SHOW THIS: nobody holds the scope's role of trust; give it to its keys with hub trust set\n", p.Scope)
+	}
 	if p.Unchanged {
 		fmt.Fprintf(out, "%s: nothing changed since edition %d\n", p.Scope, p.Number)
 		return

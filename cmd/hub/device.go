@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
 	"cotmoc/playlist"
 )
@@ -54,8 +57,9 @@ func device(ctx context.Context, c *call) (int, error) {
 	case word == "confirm" && len(rest) == 2:
 		return failed(confirm(ctx, c, by, arg, playlist.ID(*place), ids))
 	case word == "set" && len(rest) == 2:
-		_, err := c.hub.Desk.Keep(ctx, by, playlist.ID(arg), keep)
-		return failed(err)
+		given := map[string]bool{}
+		set.Visit(func(f *flag.Flag) { given[f.Name] = true })
+		return failed(setDevice(ctx, c, by, playlist.ID(arg), given, keep, playlist.ID(*place), ids))
 	case word == "pin" && len(rest) == 1:
 		return failed(setPIN(ctx, c, by, playlist.ID(*place)))
 	case (word == "hold" || word == "release" || word == "revoke") && len(rest) == 2:
@@ -67,7 +71,45 @@ func device(ctx context.Context, c *call) (int, error) {
 		}
 		return failed(err)
 	}
-	return 2, errors.New("give: device list, waiting, invite --place ID, show CODE, confirm CODE --place ID, set ID --kbit N --hours HH:MM-HH:MM --quota-mb N, pin --place ID, hold ID, release ID, or revoke ID")
+	return 2, errors.New("give: device list, waiting, invite --place ID, show CODE, confirm CODE --place ID, set ID [--kbit N] [--hours HH:MM-HH:MM] [--quota-mb N] [--place ID] [--displays ID,ID], pin --place ID, hold ID, release ID, or revoke ID")
+}
+
+// setDevice changes what is given of a device: its line and disk, its place, its
+// displays.
+func setDevice(ctx context.Context, c *call, by desk.Caller, id playlist.ID, given map[string]bool, keep desk.Upkeep, place playlist.ID, displays []playlist.ID) error {
+	all, err := c.hub.Desk.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	n := slices.IndexFunc(all, func(d desk.Device) bool { return d.ID == id })
+	if n < 0 {
+		return fmt.Errorf("device %q: %w", id, central.ErrNotFound)
+	}
+	dev := all[n]
+	if given["place"] || given["displays"] {
+		if !given["place"] {
+			place = dev.Place
+		}
+		if _, err := c.hub.Desk.PlaceDevice(ctx, by, id, place, displays); err != nil {
+			return err
+		}
+	}
+	if given["kbit"] || given["hours"] || given["quota-mb"] {
+		if !given["kbit"] {
+			keep.Kbit = dev.Kbit
+		}
+		if !given["hours"] {
+			keep.Hours = dev.Hours
+		}
+		if !given["quota-mb"] {
+			keep.QuotaMB = dev.QuotaMB
+		}
+		if _, err := c.hub.Desk.Keep(ctx, by, id, keep); err != nil {
+			return err
+		}
+	}
+	c.hub.Fleet.Changed(string(id))
+	return nil
 }
 
 // setPIN sets the PIN of the staff's page for the machines of a place.
@@ -95,6 +137,12 @@ func listDevices(ctx context.Context, c *call, asJSON bool) error {
 		state := string(l.Device.State)
 		if !l.Since.IsZero() {
 			state += ", connected"
+		}
+		if l.Bare {
+			state += ", has no display"
+		}
+		if l.Said.Assignment < l.Told {
+			state += fmt.Sprintf(", has assignment %d of %d", l.Said.Assignment, l.Told)
 		}
 		last := "never reported"
 		if !l.Said.Received.IsZero() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path"
@@ -90,7 +91,7 @@ func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if len(src.came) == 0 && string(state.Timestamp) == string(w.Trust.Timestamp) && len(state.Roles) == len(w.Trust.Roles) && c.whole(ed) {
+	if len(src.came) == 0 && string(state.Timestamp) == string(w.Trust.Timestamp) && sameRoles(state.Roles, w.Trust.Roles) && c.whole(ed) {
 		return false, nil
 	}
 	if err := src.keep(); err != nil {
@@ -111,6 +112,11 @@ func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 	}
 	step.At("fetch timestamp")
 	return true, errors.Join(c.prune(ed), c.sweep(w, state))
+}
+
+// sameRoles says whether two states hold the same roles: other scopes may be wanted.
+func sameRoles(a, b map[string][]byte) bool {
+	return maps.EqualFunc(a, b, func(x, y []byte) bool { return string(x) == string(y) })
 }
 
 // whole says whether all that an edition names is here. Rows are only looked for:

@@ -41,6 +41,7 @@ type Assignment struct {
 	Device   string    `json:"device"`
 	Number   int64     `json:"number"` // never goes back
 	Place    string    `json:"place"`
+	Above    []string  `json:"above,omitempty"`    // places above it, the nearest first
 	Displays []string  `json:"displays,omitempty"` // of this machine
 	Scopes   []string  `json:"scopes"`             // in the order in which they take precedence
 	Kbit     int       `json:"kbit,omitempty"`     // most kilobits a second for files; 0: no limit

@@ -158,6 +158,7 @@ func (h *Hub) signDemo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, q := range requests {
 		key, err := readKeyFile(filepath.Join(h.Dir, demoKeys, q.Role+".key"))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -166,14 +167,11 @@ func (h *Hub) signDemo(ctx context.Context) error {
 		if err == nil {
 			_, err = h.Sign(ctx, desk.Caller{Account: desk.Console, Login: "demonstration", From: "hub"}, q, key)
 		}
-		if errors.Is(err, central.ErrNotFound) || errors.Is(err, central.ErrChanged) { // it was signed or replaced meanwhile
-			err = nil
-		}
-		if err != nil {
-			return err
+		if !errors.Is(err, central.ErrNotFound) && !errors.Is(err, central.ErrChanged) { // it was signed or replaced meanwhile
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Sign signs a request with a key.
@@ -199,8 +197,9 @@ func (h *Hub) Sign(ctx context.Context, by desk.Caller, q desk.Request, key ed25
 }
 
 // Distribute brings what kiosks may fetch up to date: editions' files, what waits
-// for signatures, the snapshot and the timestamp. It is what makes a change visible
-// to kiosks; it may be cut off at any moment and done again.
+// for signatures, the snapshot and the timestamp, and what each machine is told to hold.
+// It is what makes a change visible to kiosks; it may be cut off at any moment and done
+// again. A step that fails for one office keeps no other from going out.
 func (h *Hub) Distribute(ctx context.Context) error {
 	h.distributing.Lock()
 	defer h.distributing.Unlock()
@@ -211,9 +210,11 @@ func (h *Hub) Distribute(ctx context.Context) error {
 		err = errors.Join(err, h.Desk.Prepare(ctx)) // what could not be held before
 		err = errors.Join(err, h.signDemo(ctx))
 	}
-	if err != nil {
-		return err
-	}
+	return errors.Join(err, h.witness(ctx), h.reassign(ctx))
+}
+
+// witness signs and publishes what roles say, and tells the kiosks that wait.
+func (h *Hub) witness(ctx context.Context) error {
 	if err := h.Desk.Witness(ctx, h.online); err != nil {
 		return err
 	}
@@ -224,6 +225,15 @@ func (h *Hub) Distribute(ctx context.Context) error {
 	changed, err := h.Public.WriteTrust(files, timestamp, h.Desk.Now())
 	if changed {
 		h.announce(files, timestamp)
+	}
+	return err
+}
+
+// reassign tells the machines whose assignment changed.
+func (h *Hub) reassign(ctx context.Context) error {
+	changed, err := h.Desk.Reassign(ctx)
+	for _, id := range changed {
+		h.Fleet.Changed(string(id))
 	}
 	return err
 }

@@ -78,11 +78,11 @@ func (k *Kiosk) cancelled(cat *playlist.Catalogue, notices []playlist.Notice) (o
 	trusted, _ := k.clock.Trusted()
 	now := k.clock.Now()
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	mine := k.displaysOf(cat)
-	k.mu.Unlock()
 	applies := func(n playlist.Notice) bool {
 		for _, d := range mine {
-			if cat.Applies(n.Places, nil, d) {
+			if k.applies(cat, n.Places, d) {
 				return true
 			}
 		}

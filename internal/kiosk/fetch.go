@@ -383,6 +383,9 @@ func (f *fetcher) assigned(ctx context.Context, e feed.Envelope) {
 		k.mu.Unlock()
 		k.limit()
 		k.Nudge()
+		if now == nil || !slices.Equal(now.Scopes, a.Scopes) {
+			f.retake(ctx)
+		}
 		f.mu.Lock()
 		f.urgent = true
 		f.mu.Unlock()
@@ -394,6 +397,15 @@ func (f *fetcher) assigned(ctx context.Context, e feed.Envelope) {
 		text = err.Error()
 	}
 	k.problem("assignment", text)
+}
+
+// retake joins what lies here already under other scopes, or in another order. What is
+// not here yet fetch brings.
+func (f *fetcher) retake(ctx context.Context) {
+	_, err := f.k.Take(ctx, filepath.Join(f.k.cfg.Dir, local.PublicDir))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		f.k.problem("what the hub sent", err.Error())
+	}
 }
 
 // maxTook is how long the hub's answer about the time may take to be of use for

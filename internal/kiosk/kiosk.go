@@ -225,11 +225,23 @@ func (k *Kiosk) problem(subject, text string) {
 func (k *Kiosk) noticesFor(cat *playlist.Catalogue, d playlist.Display, kept []store.Notice) []resolve.Notice {
 	var out []resolve.Notice
 	for _, n := range kept {
-		if cat.Applies(n.Places, nil, d) {
+		if k.applies(cat, n.Places, d) {
 			out = append(out, resolve.Notice{Notice: n.Notice, Remaining: n.Remaining, Spent: n.Remaining <= 0})
 		}
 	}
 	return out
+}
+
+// applies says whether what is meant for places holds for a display. Where the machine's
+// place lies is for the hub to say as well: an edition may not know it yet.
+func (k *Kiosk) applies(cat *playlist.Catalogue, places []playlist.ID, d playlist.Display) bool {
+	if cat.Applies(places, nil, d) {
+		return true
+	}
+	a := k.assignment
+	return a != nil && string(d.Place) == a.Place && slices.ContainsFunc(places, func(p playlist.ID) bool {
+		return string(p) == a.Place || slices.Contains(a.Above, string(p))
+	})
 }
 
 // fingerprint is equal for programmes that a stage would show the same way.

@@ -84,7 +84,13 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	}
 	k.mu.Lock()
 	mine := k.displays()
+	lacks := k.assignment != nil && len(k.mine()) == 0
 	k.mu.Unlock()
+	text := ""
+	if lacks {
+		text = "no display is set up for this machine, or its edition has not arrived: it shows its place's notices only"
+	}
+	k.problem("display", text)
 	// The database is read before the lock is taken: a disk that stalls must
 	// not keep the stage's beats from being heard.
 	before := map[playlist.ID]Kept{}
@@ -132,13 +138,18 @@ func (k *Kiosk) displays() map[playlist.ID]playlist.Display { return k.displaysO
 func (k *Kiosk) displaysOf(cat *playlist.Catalogue) map[playlist.ID]playlist.Display {
 	out := k.mineOf(cat)
 	if len(out) == 0 {
-		out["screen"] = playlist.Display{ID: "screen", Width: 1280, Height: 720}
+		d := playlist.Display{ID: "screen", Width: 1280, Height: 720}
+		if k.assignment != nil { // it takes its place's notices
+			d.Place = playlist.ID(k.assignment.Place)
+		}
+		out[d.ID] = d
 	}
 	return out
 }
 
 // mine are this machine's displays: those that were named, else those that the hub
-// assigned, else those at the place of the catalogue's first display.
+// assigned, else those at its place, which is that of the catalogue's first display where
+// no hub has said.
 func (k *Kiosk) mine() map[playlist.ID]playlist.Display { return k.mineOf(k.catalogue()) }
 
 func (k *Kiosk) mineOf(cat *playlist.Catalogue) map[playlist.ID]playlist.Display {
@@ -149,8 +160,10 @@ func (k *Kiosk) mineOf(cat *playlist.Catalogue) map[playlist.ID]playlist.Display
 		switch {
 		case len(k.cfg.Displays) > 0:
 			mine = slices.Contains(k.cfg.Displays, string(id))
-		case k.assignment != nil:
+		case k.assignment != nil && len(k.assignment.Displays) > 0:
 			mine = slices.Contains(k.assignment.Displays, string(id))
+		case k.assignment != nil:
+			mine = string(d.Place) == k.assignment.Place
 		}
 		if mine {
 			out[id] = d
@@ -225,6 +238,7 @@ func (k *Kiosk) update(s *screen, m Moment, kept Kept, lead bool) *time.Time {
 	k.catalogue()
 	p, plan := k.composer.Compose(s.display, m, kept)
 	p.Unenrolled = k.assignment == nil
+	p.NoDisplay = k.assignment != nil && len(k.mine()) == 0
 	p.Touch = k.touch.invites(s.display)
 	if k.pairing != nil && time.Now().Before(k.pairingEnds) {
 		p.Pairing = k.pairing

@@ -150,14 +150,25 @@ func drawLogo(w, h int) *image.RGBA {
 	return img
 }
 
-// Mark draws the small plate that says a machine is not enrolled.
-func Mark(e *typeset.Engine, w, h int, lang playlist.Language) *image.RGBA {
+// Mark draws the small plate that says why a machine shows nothing of its place's: that
+// it is not enrolled, or that it has no display, in the first two of langs.
+func Mark(e *typeset.Engine, w, h int, word string, langs []playlist.Language) *image.RGBA {
 	c := &canvas{e: e, w: w, h: h, unit: unit(w, h)}
-	t := c.set(words.In(string(lang), "unenrolled"), lang, 22, w/2, options{col: White, lines: 1})
+	var lines []text
+	width, height := 0, 0
+	for _, l := range langs[:min(2, len(langs))] {
+		t := c.set(words.In(string(l), word), l, 22, w/2, options{col: White, lines: 1})
+		lines = append(lines, t)
+		width, height = max(width, t.Width), height+t.Height
+	}
 	pad := c.px(12)
-	c = &canvas{RGBA: image.NewRGBA(image.Rect(0, 0, t.Width+2*pad, t.Height+pad)), e: e, w: w, h: h, unit: c.unit}
-	c.round(c.Rect, c.Rect.Dy()/2, Backing)
-	c.put(t, pad, pad/2)
+	c = &canvas{RGBA: image.NewRGBA(image.Rect(0, 0, width+2*pad, height+pad)), e: e, w: w, h: h, unit: c.unit}
+	c.round(c.Rect, min(c.Rect.Dy()/2, 2*pad), Backing)
+	y := pad / 2
+	for _, t := range lines {
+		c.put(t, pad, y)
+		y += t.Height
+	}
 	return c.RGBA
 }
 

@@ -343,7 +343,9 @@ func (d *Director) setMark(p *playlist.Programme) {
 	if d.pairing {
 		d.mark.set(scene.Pairing(d.typ, d.canvas.X, d.canvas.Y, d.place.Languages[0], *p.Pairing))
 	} else if p.Unenrolled {
-		d.mark.set(scene.Mark(d.typ, d.canvas.X, d.canvas.Y, d.place.Languages[0]))
+		d.mark.set(scene.Mark(d.typ, d.canvas.X, d.canvas.Y, "unenrolled", d.place.Languages))
+	} else if p.NoDisplay {
+		d.mark.set(scene.Mark(d.typ, d.canvas.X, d.canvas.Y, "no_display", d.place.Languages))
 	}
 }
 

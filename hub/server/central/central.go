@@ -55,16 +55,17 @@ const (
 	Sessions Kind = "session" // from here on: kept while they are needed
 	Jobs     Kind = "job"
 	Uploads  Kind = "upload"
-	Answers  Kind = "answer"  // to requests with an idempotency key
-	Signed   Kind = "signed"  // newest metadata of each role, as it was signed
-	Signing  Kind = "signing" // metadata that waits for signatures
-	Pairings Kind = "pairing" // kiosks that want to be enrolled
+	Answers  Kind = "answer"   // to requests with an idempotency key
+	Signed   Kind = "signed"   // newest metadata of each role, as it was signed
+	Signing  Kind = "signing"  // metadata that waits for signatures
+	Pairings Kind = "pairing"  // kiosks that want to be enrolled
+	Assigned Kind = "assigned" // what each device was last told to hold, as a hash
 )
 
 // Transient says whether documents of the kind leave no history.
 func (k Kind) Transient() bool {
 	switch k {
-	case Sessions, Jobs, Uploads, Answers, Signed, Signing, Pairings:
+	case Sessions, Jobs, Uploads, Answers, Signed, Signing, Pairings, Assigned:
 		return true
 	}
 	return false

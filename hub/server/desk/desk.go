@@ -50,7 +50,9 @@ type Desk struct {
 	writing sync.Mutex    // one writes editions' files at a time
 	people  *people
 
-	signedNow sync.Map // *signedRows of each scope
+	signedNow  sync.Map // *signedRows of each scope
+	signedAt   atomic.Pointer[headsAt]
+	assignedAt atomic.Pointer[[]int64]
 }
 
 // Options are what New needs beside a store.
@@ -156,7 +158,7 @@ func (t *tx) changes(kind central.Kind) {
 	switch kind {
 	case central.Accounts, central.Grants, central.Sessions:
 		t.after = append(t.after, t.d.people.forget)
-	case central.Notices, central.Devices:
+	case central.Notices, central.Devices, central.Places, central.Displays, central.Settings:
 		t.after = append(t.after, t.d.distribute)
 	}
 }

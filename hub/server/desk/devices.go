@@ -10,11 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"cotmoc/hub/feed"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/rights"
-	"cotmoc/internal/corner"
-	"cotmoc/internal/phc"
 	"cotmoc/playlist"
 )
 
@@ -40,7 +37,7 @@ type Device struct {
 	Kbit     int           `json:"kbit,omitempty" minimum:"0" maximum:"10000000" doc:"most kilobits a second for files"`
 	Hours    string        `json:"hours,omitempty" doc:"local hours for what is not urgent, as 22:00-05:00"`
 	QuotaMB  int           `json:"quota_mb,omitempty" minimum:"0"`
-	PIN      string        `json:"pin,omitempty" doc:"of the staff's page, as a hash"`
+	PIN      string        `json:"pin,omitempty" doc:"of the staff's page, as a hash, where no place has one"`
 	Created  time.Time     `json:"created"`
 
 	Number int64 `json:"-"` // of its assignment; only where it was found by its key
@@ -114,43 +111,26 @@ func (d *Desk) Keep(ctx context.Context, by Caller, id playlist.ID, u Upkeep) (D
 	})
 }
 
-// SetPIN sets the PIN of the staff's page on every machine at a place and below it; ""
-// leaves each to its own. It returns the machines.
-func (d *Desk) SetPIN(ctx context.Context, by Caller, place playlist.ID, pin string) ([]playlist.ID, error) {
-	hash := ""
-	if pin != "" {
-		if err := corner.CheckPIN(pin); err != nil {
-			return nil, &playlist.Error{Code: playlist.CodeInvalid, Where: "PIN", Detail: err.Error()}
-		}
-		hash = phc.Hash(pin)
-	}
-	return do(ctx, d, by, "set PIN", func(t *tx) (out []playlist.ID, err error) {
-		t.about(central.Places, place, place)
-		if err := t.need(rights.Configure, place); err != nil {
-			return nil, err
-		}
-		if _, ok := t.tree.Places[place]; !ok {
-			return nil, fmt.Errorf("place %s: %w", place, central.ErrNotFound)
-		}
-		docs, err := t.List(t.ctx, central.Query{Kind: central.Devices, Owners: t.tree.below(place)})
+// PlaceDevice gives a machine to another place, or other displays of its own; none are
+// all of the place. It takes effect with its next look at the hub.
+func (d *Desk) PlaceDevice(ctx context.Context, by Caller, id, place playlist.ID, displays []playlist.ID) (Device, error) {
+	return do(ctx, d, by, "place device", func(t *tx) (Device, error) {
+		doc, dev, err := central.Load[Device](t.ctx, t, central.Devices, id)
 		if err != nil {
-			return nil, err
+			return dev, err
 		}
-		for _, doc := range docs {
-			dev, err := central.Decode[Device](doc)
-			if err != nil {
-				return nil, err
-			}
-			if dev.State == DeviceRevoked {
-				continue
-			}
-			dev.PIN = hash
-			if err := t.keepDevice(doc, dev); err != nil {
-				return nil, err
-			}
-			out = append(out, dev.ID)
+		t.about(central.Devices, id, dev.Place)
+		if err := t.need(rights.Configure, dev.Place); err != nil {
+			return dev, err
 		}
-		return out, t.detail(map[string]any{"machines": len(out), "cleared": hash == ""})
+		if err := t.mayEnrol(place, displays); err != nil {
+			return dev, err
+		}
+		if err := t.detail(map[string]any{"from": dev.Place, "to": place}); err != nil {
+			return dev, err
+		}
+		dev.Place, dev.Displays = place, displays
+		return dev, t.keepDevice(doc, dev)
 	})
 }
 
@@ -176,51 +156,10 @@ func (d *Desk) DeviceByKey(ctx context.Context, public ed25519.PublicKey) (dev D
 		if dev, err = central.Decode[Device](docs[0]); err != nil {
 			return err
 		}
-		dev.Number, err = assignmentNumber(ctx, r, docs[0])
+		dev.Number, err = assignedNumber(ctx, r, docs[0])
 		return err
 	})
 	return dev, err
-}
-
-// assignmentNumber grows with each change of the device and leaps after a restore.
-func assignmentNumber(ctx context.Context, r central.Reader, doc central.Doc) (int64, error) {
-	_, l, err := central.Load[leaps](ctx, r, central.Settings, leapSetting)
-	if err != nil && !errors.Is(err, central.ErrNotFound) {
-		return 0, err
-	}
-	return doc.Rev + int64(l.Restores)*leapBy, nil
-}
-
-// Assignment says what a device holds: the ministry's edition and its province's,
-// and the displays that are its own.
-func (d *Desk) Assignment(ctx context.Context, id playlist.ID) (a feed.Assignment, err error) {
-	err = d.read(ctx, func(r central.Reader, places *tree) error {
-		doc, dev, err := central.Load[Device](ctx, r, central.Devices, id)
-		if err != nil {
-			return err
-		}
-		number, err := assignmentNumber(ctx, r, doc)
-		if err != nil {
-			return err
-		}
-		a = feed.Assignment{Device: string(dev.ID), Number: number, Place: string(dev.Place), Kbit: dev.Kbit, Hours: dev.Hours,
-			QuotaMB: dev.QuotaMB, PIN: dev.PIN, IssuedAt: doc.At, Scopes: []string{string(places.root)}}
-		if s := places.scope(dev.Place); s != places.root {
-			a.Scopes = append(a.Scopes, string(s))
-		}
-		for _, s := range dev.Displays {
-			a.Displays = append(a.Displays, string(s))
-		}
-		if len(a.Displays) > 0 {
-			return nil
-		}
-		docs, err := r.List(ctx, central.Query{Kind: central.Displays, Owners: []playlist.ID{dev.Place}})
-		for _, doc := range docs {
-			a.Displays = append(a.Displays, string(doc.ID))
-		}
-		return err
-	})
-	return a, err
 }
 
 // ScopesOf lists the scopes that kiosks of a place hold, the ministry's first; all

@@ -150,13 +150,14 @@ type signedRows struct {
 	scope   playlist.ID
 	number  int64
 	whole   bool
+	places  map[playlist.ID]bool
 	notices map[string]bool      // rows, canonical
 	shown   map[playlist.ID]bool // versions that are on the screens
 }
 
 // signedRows reads the signed edition of a scope; what was read last is kept.
 func (d *Desk) signedRows(ctx context.Context, r central.Reader, scope playlist.ID, number int64) (*signedRows, error) {
-	s := &signedRows{scope: scope, number: number, notices: map[string]bool{}, shown: map[playlist.ID]bool{}}
+	s := &signedRows{scope: scope, number: number, places: map[playlist.ID]bool{}, notices: map[string]bool{}, shown: map[playlist.ID]bool{}}
 	if number == 0 {
 		return s, nil
 	}
@@ -173,6 +174,8 @@ func (d *Desk) signedRows(ctx context.Context, r central.Reader, scope playlist.
 	s.whole = true
 	for _, row := range rows {
 		switch row.Kind {
+		case "place":
+			s.places[playlist.ID(row.ID)] = true
 		case "notice":
 			s.notices[string(row.Row)] = true
 		case "version":

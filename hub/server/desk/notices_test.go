@@ -274,3 +274,116 @@ func TestNoticesAfterAClockAhead(t *testing.T) {
 		t.Errorf("withdrawn: %v", withdrawn)
 	}
 }
+
+// roles that wait for signatures.
+func (s *signs) waits() (out []string) {
+	s.t.Helper()
+	s.ok(s.Prepare(s.t.Context()))
+	all, err := s.Requests(s.t.Context())
+	s.ok(err)
+	for _, q := range all {
+		out = append(out, q.Role)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// signOne signs what waits of one role with the key that is known for it.
+func (s *signs) signOne(role string) {
+	s.t.Helper()
+	all, err := s.Requests(s.t.Context())
+	s.ok(err)
+	for _, q := range all {
+		if q.Role != role {
+			continue
+		}
+		raw, err := trust.Sign(q.Raw, s.signer(role))
+		s.ok(err)
+		sigs, err := trust.Signatures(raw)
+		s.ok(err)
+		s.ok(second(s.AddSignature(s.t.Context(), s.console, role, q.Version, sigs[len(sigs)-1])))
+		return
+	}
+	s.t.Fatalf("%s does not wait", role)
+}
+
+// believed says whether the newest signed metadata of a role is signed by who holds it.
+func (s *signs) believed(role string) (good bool) {
+	s.t.Helper()
+	s.ok(s.Store.Read(s.t.Context(), func(r central.Reader) error {
+		_, m, err := load(s.t.Context(), r, central.Signed, role)
+		if err != nil {
+			return err
+		}
+		h, _, err := holders(s.t.Context(), r, role)
+		if err != nil {
+			return err
+		}
+		good, err = verified(m.Raw, h)
+		return err
+	}))
+	return good
+}
+
+// When a role gets other keys, what it signed is asked for again, and its new holders may
+// sign before the change takes effect, so that nothing is missing in between.
+func TestKeysReplaced(t *testing.T) {
+	for _, role := range []string{"ls", trust.Emergency, trust.Targets} {
+		for _, early := range []bool{false, true} {
+			s := newSigns(t)
+			s.planned()
+			s.put(s.officer, central.Notices, "a", s.alert("a", time.Hour))
+			s.publish("ls")
+			s.sign()
+			delete(s.held, role)
+			above := trust.Targets
+			if role == trust.Targets {
+				above = trust.Root
+				online := OnlineKeys{Snapshot: s.signer(trust.Snapshot), Timestamp: s.signer(trust.Timestamp), Assignment: s.signer(trust.Assignment)}
+				s.ok(second(s.StartTrust(t.Context(), s.console, map[string]trust.Holders{trust.Targets: s.holder(trust.Targets)}, online)))
+			} else {
+				s.ok(s.Delegate(t.Context(), s.console, map[string]trust.Holders{role: s.holder(role)}))
+			}
+			if got := s.waits(); !slices.Contains(got, role) || !slices.Contains(got, above) {
+				t.Fatalf("%s: what waits is %v", role, got)
+			}
+			if early {
+				s.signOne(role)
+				if !slices.Contains(s.waits(), role) {
+					t.Errorf("%s holds before its keys are trusted", role)
+				}
+			}
+			s.signOne(above)
+			if !early {
+				if s.believed(role) || !slices.Contains(s.waits(), role) {
+					t.Errorf("%s: it waits for no signature of its new keys", role)
+				}
+				s.signOne(role)
+			}
+			if !s.believed(role) || slices.Contains(s.waits(), role) {
+				t.Errorf("%s, signed early: %v: it is not signed by its new keys", role, early)
+			}
+			if got := s.shown(s.now); got != "a" {
+				t.Errorf("%s: the notice is lost", role)
+			}
+		}
+	}
+}
+
+// A publication that no key will ever sign says so, changed or not.
+func TestPublicationOfAScopeThatNobodyHolds(t *testing.T) {
+	s := newSigns(t)
+	s.ok(s.Delegate(t.Context(), s.console, map[string]trust.Holders{"lc": {}}))
+	s.sign()
+	for range 2 {
+		if p := s.publish("lc"); !p.Unheld {
+			t.Errorf("%+v", p)
+		}
+		if p := s.publish("ls"); p.Unheld {
+			t.Errorf("%+v", p)
+		}
+	}
+	if w := newWorld(t); !w.publish("ls").Unheld {
+		t.Error("a hub without a root says nothing")
+	}
+}

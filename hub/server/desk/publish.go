@@ -27,6 +27,7 @@ type Publication struct {
 	Withdrawn int           `json:"withdrawn"`
 	Held      []Held        `json:"held,omitempty"`
 	Unchanged bool          `json:"unchanged,omitempty"` // nothing to publish: Number is the one that holds
+	Unheld    bool          `json:"unheld,omitempty" doc:"nobody holds the scope's role of trust: no kiosk will ever show this"`
 }
 
 // Scopes lists the scopes that have editions of their own: the ministry and
@@ -237,6 +238,11 @@ func (t *tx) move(doc central.Doc, act workflow.Act) error {
 }
 
 func (t *tx) addEdition(p Publication, rows []feed.Row, withdrawn []string) (Publication, error) {
+	held, err := t.isHeld(t.roleOf(p.Scope))
+	if err != nil {
+		return p, err
+	}
+	p.Unheld = !held
 	e, err := input(t.ctx, t, p.Scope, 0)
 	if err != nil {
 		return p, err

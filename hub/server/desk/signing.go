@@ -83,22 +83,6 @@ func newest(ctx context.Context, r central.Reader, role string) ([]byte, error) 
 	return m.Raw, err
 }
 
-// holders returns who may sign a role now.
-func holders(ctx context.Context, r central.Reader, role string) (trust.Holders, bool, error) {
-	root, err := newestRoot(ctx, r)
-	if err != nil {
-		return trust.Holders{}, false, err
-	}
-	if h, ok, err := trust.HoldersOf(root, role); ok || err != nil {
-		return h, ok, err
-	}
-	_, top, err := load(ctx, r, central.Signed, trust.Targets)
-	if err != nil || top.Raw == nil {
-		return trust.Holders{}, false, err
-	}
-	return trust.HoldersOf(top.Raw, role)
-}
-
 // propose makes a role's next version and lets it wait for its signatures. What
 // waited before is replaced by it. It returns false where nobody holds the role.
 func (t *tx) propose(role string, head []byte, number int64, delegates map[string]trust.Holders) (bool, error) {
@@ -165,10 +149,10 @@ func (d *Desk) Requests(ctx context.Context) ([]Request, error) {
 		if err != nil {
 			return err
 		}
-		for _, doc := range docs {
+		for _, doc := range docs { // one that cannot be described is listed all the same
 			q, err := request(ctx, r, doc)
 			if err != nil {
-				return err
+				q.Changes = append(q.Changes, "what it would change cannot be told: "+err.Error())
 			}
 			out = append(out, q)
 		}
@@ -178,15 +162,16 @@ func (d *Desk) Requests(ctx context.Context) ([]Request, error) {
 }
 
 func request(ctx context.Context, r central.Reader, doc central.Doc) (Request, error) {
+	q := Request{Role: string(doc.ID), At: doc.At, By: string(doc.By)}
 	m, err := central.Decode[metadataDoc](doc)
 	if err != nil {
-		return Request{}, err
+		return q, err
 	}
 	said, err := trust.Read(m.Raw)
 	if err != nil {
-		return Request{}, err
+		return q, err
 	}
-	q := Request{Role: string(doc.ID), Version: said.Version, At: doc.At, By: string(doc.By), Raw: m.Raw, Head: m.Head}
+	q = Request{Role: string(doc.ID), Version: said.Version, At: doc.At, By: string(doc.By), Raw: m.Raw, Head: m.Head}
 	h, ok, err := signersOf(ctx, r, q)
 	if err != nil || !ok {
 		return q, err
@@ -204,28 +189,6 @@ func request(ctx context.Context, r central.Reader, doc central.Doc) (Request, e
 	}
 	q.Changes, err = changes(ctx, r, q, said)
 	return q, err
-}
-
-// signersOf is who must sign a request. The first root is signed by its own keys,
-// a later one by those of the root before as well.
-func signersOf(ctx context.Context, r central.Reader, q Request) (trust.Holders, bool, error) {
-	if q.Role != trust.Root {
-		return holders(ctx, r, q.Role)
-	}
-	h, ok, err := trust.HoldersOf(q.Raw, trust.Root)
-	if err != nil || !ok {
-		return h, ok, err
-	}
-	old, ok, err := holders(ctx, r, trust.Root)
-	if errors.Is(err, ErrNoTrust) {
-		return h, true, nil
-	}
-	for _, k := range old.Keys {
-		if !slices.ContainsFunc(h.Keys, func(o trust.Key) bool { return o.ID == k.ID }) {
-			h.Keys = append(h.Keys, k)
-		}
-	}
-	return h, ok, err
 }
 
 // changes says in plain words what a signature would let happen.
@@ -282,6 +245,9 @@ func compareHolders(was, is map[string]trust.Holders) (out []string) {
 	for role, h := range is {
 		if !sameHolders(was[role], h) {
 			out = append(out, fmt.Sprintf("%s is signed by %d of %s", role, h.Threshold, shortKeys(h.Keys)))
+			if len(was[role].Keys) > 0 && !sharesThreshold(was[role], h) {
+				out = append(out, role+" must be signed again by its new keys: until then what it names is not taken; they can sign first")
+			}
 		}
 	}
 	for role := range was {
@@ -291,6 +257,17 @@ func compareHolders(was, is map[string]trust.Holders) (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// sharesThreshold says whether what the old holders signed may count under the new ones.
+func sharesThreshold(was, is trust.Holders) bool {
+	n := 0
+	for _, k := range is.Keys {
+		if slices.ContainsFunc(was.Keys, func(o trust.Key) bool { return o.ID == k.ID }) {
+			n++
+		}
+	}
+	return n >= is.Threshold
 }
 
 func sameHolders(a, b trust.Holders) bool {
@@ -411,7 +388,7 @@ func (d *Desk) AddSignature(ctx context.Context, by Caller, role string, version
 			return Request{}, fmt.Errorf("nothing of %s waits for a signature: %w", role, err)
 		}
 		q, err := request(t.ctx, t, doc)
-		if err != nil {
+		if err != nil && q.Need == 0 { // what it changes may be past telling, not who signs it
 			return q, err
 		}
 		if q.Version != version {
@@ -425,7 +402,7 @@ func (d *Desk) AddSignature(ctx context.Context, by Caller, role string, version
 		if err := doc.Encode(m); err != nil {
 			return q, err
 		}
-		if q, err = request(t.ctx, t, doc); err != nil {
+		if q, err = request(t.ctx, t, doc); err != nil && q.Need == 0 {
 			return q, err
 		}
 		if !slices.Contains(q.Have, sig.KeyID) {
@@ -444,44 +421,6 @@ func (d *Desk) AddSignature(ctx context.Context, by Caller, role string, version
 		_, err = t.put(doc)
 		return q, err
 	})
-}
-
-// enough says whether a request has all its signatures.
-func (t *tx) enough(q Request) (bool, error) {
-	if q.Role != trust.Root {
-		return len(q.Have) >= q.Need, nil
-	}
-	old, err := newestRoot(t.ctx, t)
-	if errors.Is(err, ErrNoTrust) {
-		_, err = trust.Begin(q.Raw)
-	} else if err == nil {
-		err = trust.Chained(old, q.Raw)
-	}
-	if errors.Is(err, trust.ErrRefused) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// promote makes signed metadata the one that holds.
-func (t *tx) promote(waiting central.Doc, m metadataDoc, q Request) error {
-	if err := t.drop(waiting.Kind, waiting.ID, waiting.Rev); err != nil {
-		return err
-	}
-	t.after = append(t.after, t.d.distribute)
-	doc := central.Doc{Kind: central.Roots, ID: rootID(q.Version), Owner: t.tree.root}
-	if q.Role != trust.Root {
-		var err error
-		if doc, _, err = load(t.ctx, t, central.Signed, q.Role); err != nil {
-			return err
-		}
-		doc.Owner = t.tree.root
-	}
-	if err := doc.Encode(m); err != nil {
-		return err
-	}
-	_, err := t.put(doc)
-	return err
 }
 
 // waiting stores a request of the given role.

@@ -83,6 +83,9 @@ func (d *Desk) StartTrust(ctx context.Context, by Caller, roles map[string]trust
 		if err := t.wait(trust.Root, metadataDoc{Raw: raw}); err != nil {
 			return Request{}, err
 		}
+		if err := t.proposeStale(); err != nil && !errors.Is(err, ErrNoTrust) {
+			return Request{}, err
+		}
 		doc, err := t.Get(t.ctx, central.Signing, playlist.ID(trust.Root))
 		if err != nil {
 			return Request{}, err
@@ -125,73 +128,13 @@ func (d *Desk) Delegate(ctx context.Context, by Caller, changes map[string]trust
 		if err != nil {
 			return struct{}{}, err
 		}
+		if err := t.proposeStale(); err != nil { // their new holders may sign at once
+			return struct{}{}, err
+		}
 		t.after = append(t.after, t.d.distribute)
 		return struct{}{}, t.detail(map[string]any{"roles": slices.Sorted(maps.Keys(changes))})
 	})
 	return err
-}
-
-// prepareMissing lets the heads of scopes wait that were published before their
-// role was held by anybody.
-func (d *Desk) prepareMissing(ctx context.Context) error {
-	var missing []playlist.ID
-	err := d.read(ctx, func(r central.Reader, places *tree) error {
-		if _, err := newestRoot(ctx, r); err != nil {
-			return err
-		}
-		for id, p := range places.Places {
-			if p.Kind != playlist.Ministry && p.Kind != playlist.Province {
-				continue
-			}
-			lacks, err := unnamed(ctx, r, (&tx{tree: places}).roleOf(id), id)
-			if err != nil {
-				return err
-			}
-			if lacks {
-				missing = append(missing, id)
-			}
-		}
-		return nil
-	})
-	if errors.Is(err, ErrNoTrust) || err == nil && len(missing) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	slices.Sort(missing)
-	_, err = do(ctx, d, worker, "prepare heads", func(t *tx) (struct{}, error) {
-		t.about(central.Signing, "", t.tree.root)
-		for _, scope := range missing {
-			e, err := t.Edition(t.ctx, scope, 0)
-			if err != nil {
-				return struct{}{}, err
-			}
-			if _, err := t.propose(t.roleOf(scope), e.Head, e.Number, nil); err != nil {
-				return struct{}{}, err
-			}
-		}
-		return struct{}{}, nil
-	})
-	return err
-}
-
-// unnamed says whether a scope has an edition that neither its role nor what waits
-// for signatures names, although somebody holds the role.
-func unnamed(ctx context.Context, r central.Reader, role string, scope playlist.ID) (bool, error) {
-	e, err := r.Editions(ctx, scope, 1)
-	if err != nil || len(e) == 0 {
-		return false, err
-	}
-	if _, held, err := holders(ctx, r, role); err != nil || !held {
-		return false, err
-	}
-	raw, err := newest(ctx, r, role)
-	if err != nil || raw == nil {
-		return err == nil, err
-	}
-	said, err := trust.Read(raw)
-	return err == nil && (said.Head == nil || said.Head.Number < e[0].Number), err
 }
 
 // restampAfter is the age at which a timestamp is signed again though nothing
@@ -259,6 +202,11 @@ func (d *Desk) behind(ctx context.Context, r central.Reader) (roles map[string][
 	}
 	if err != nil {
 		return nil, false, false, err
+	}
+	if h, ok, err := trust.HoldersOf(root, trust.Targets); err != nil || !ok {
+		return nil, false, false, err
+	} else if good, err := verified(roles[trust.Targets], h); err != nil || !good {
+		return nil, false, false, err // no kiosk would take it before the ministry has signed again
 	}
 	state := trust.State{Root: root, Timestamp: stamp, Snapshot: snapshot, Roles: roles}
 	// A new root may name other online keys; roles may have moved on.
@@ -398,88 +346,53 @@ func signedRoles(ctx context.Context, r central.Reader) (map[playlist.ID]trust.S
 }
 
 // SignedHeads returns the numbers of the heads that are signed, by scope.
-func (d *Desk) SignedHeads(ctx context.Context) (map[playlist.ID]int64, error) {
-	out := map[playlist.ID]int64{}
-	err := d.read(ctx, func(r central.Reader, places *tree) error {
-		signed, err := signedRoles(ctx, r)
-		if err != nil {
-			return err
-		}
-		for id, said := range signed {
-			scope := id
-			if string(id) == trust.Targets {
-				scope = places.root
-			}
-			if said.Head != nil {
-				out[scope] = said.Head.Number
-			}
-		}
-		return nil
+func (d *Desk) SignedHeads(ctx context.Context) (out map[playlist.ID]int64, err error) {
+	err = d.read(ctx, func(r central.Reader, places *tree) (err error) {
+		out, err = signedHeads(ctx, r, places)
+		return err
 	})
 	return out, err
 }
 
-// Prepare brings what waits for signatures up to date.
-func (d *Desk) Prepare(ctx context.Context) error {
-	return errors.Join(d.prepareMissing(ctx), d.prepareEmergency(ctx), d.prepareOld(ctx))
+// headsAt are the signed heads at a state of the database.
+type headsAt struct {
+	seq   int64
+	heads map[playlist.ID]int64
 }
 
-// prepareOld lets roles wait for new signatures whose time will be over before long:
-// half of it for the duty officers, whose keys are at hand, else a third.
-func (d *Desk) prepareOld(ctx context.Context) error {
-	var late []string
-	err := d.Store.Read(ctx, func(r central.Reader) error {
-		signed, err := signedRoles(ctx, r)
-		if err != nil {
-			return err
-		}
-		for id, said := range signed {
-			role, soon := string(id), trust.TargetsLife/3
-			left, _, err := load(ctx, r, central.Signing, role)
-			if err != nil {
-				return err
-			}
-			if role == trust.Emergency {
-				soon = trust.EmergencyLife / 2
-			}
-			if role != trust.Snapshot && role != trust.Timestamp && left.Rev == 0 && said.Expires.Sub(d.Now()) < soon {
-				late = append(late, role)
-			}
-		}
-		return nil
-	})
-	if err != nil || len(late) == 0 {
-		return err
+// heads returns what SignedHeads does, of the state that r reads. Those of the last
+// committed state are kept; they are not to be changed.
+func (d *Desk) heads(ctx context.Context, r central.Reader, places *tree) (map[playlist.ID]int64, error) {
+	seq, err := r.Seq(ctx, central.Signed)
+	if err != nil {
+		return nil, err
 	}
-	_, err = do(ctx, d, worker, "prepare signatures anew", func(t *tx) (struct{}, error) {
-		t.about(central.Signing, "", t.tree.root)
-		slices.Sort(late)
-		for _, role := range late {
-			if err := t.again(role); err != nil {
-				return struct{}{}, err
-			}
-		}
-		return struct{}{}, nil
-	})
-	return err
+	if kept := d.signedAt.Load(); kept != nil && kept.seq == seq {
+		return kept.heads, nil
+	}
+	heads, err := signedHeads(ctx, r, places)
+	if _, changing := r.(central.Tx); err == nil && !changing {
+		d.signedAt.Store(&headsAt{seq, heads})
+	}
+	return heads, err
 }
 
-// again proposes what a role says already. The duty officers' document goes along.
-func (t *tx) again(role string) error {
-	_, m, err := load(t.ctx, t, central.Signed, role)
+func signedHeads(ctx context.Context, r central.Reader, places *tree) (map[playlist.ID]int64, error) {
+	out := map[playlist.ID]int64{}
+	signed, err := signedRoles(ctx, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	said, err := trust.Read(m.Raw)
-	if err != nil {
-		return err
+	for id, said := range signed {
+		scope := id
+		if string(id) == trust.Targets {
+			scope = places.root
+		}
+		if said.Head != nil {
+			out[scope] = said.Head.Number
+		}
 	}
-	if m.Head != nil && said.Head != nil {
-		_, err = t.propose(role, m.Head, said.Head.Number, nil)
-	} else {
-		_, err = t.propose(role, nil, 0, nil)
-	}
-	return err
+	return out, nil
 }
 
 // Changed is signalled when kiosks may have to be told of something.

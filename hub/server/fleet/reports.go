@@ -87,6 +87,9 @@ func (f *Fleet) report(w http.ResponseWriter, r *http.Request) {
 
 func (f *Fleet) newer(ctx context.Context, dev desk.Device, have int64) (*feed.Envelope, error) {
 	a, err := f.Desk.Assignment(ctx, dev.ID)
+	if err == nil && have > a.Number {
+		a, err = f.Desk.OutrunAssignment(ctx, dev.ID, have)
+	}
 	if err != nil || a.Number <= have {
 		return nil, err
 	}
@@ -171,6 +174,8 @@ type Line struct {
 	Said   central.Said `json:"said,omitzero"`
 	Since  time.Time    `json:"connected_since,omitzero"`
 	Plays  int64        `json:"plays"`
+	Told   int64        `json:"assignment_told,omitempty"` // number of its newest assignment
+	Bare   bool         `json:"no_display,omitempty"`      // it has no display of its own
 }
 
 // Lines lists all devices with what they last said.
@@ -191,10 +196,15 @@ func (f *Fleet) Lines(ctx context.Context) ([]Line, error) {
 	for _, s := range said {
 		byID[s.Device] = s
 	}
+	told, err := f.Desk.Told(ctx)
+	if err != nil {
+		return nil, err
+	}
 	waiting := f.Waiting()
 	var out []Line
 	for _, d := range all {
-		out = append(out, Line{d, byID[string(d.ID)], waiting[string(d.ID)], plays[string(d.ID)]})
+		t, known := told[d.ID]
+		out = append(out, Line{Device: d, Said: byID[string(d.ID)], Since: waiting[string(d.ID)], Plays: plays[string(d.ID)], Told: t.Number, Bare: known && t.Displays == 0})
 	}
 	return out, nil
 }
