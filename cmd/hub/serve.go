@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +107,7 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	cert := set.String("tls-cert", "", "certificate file; people and kiosks need TLS unless a proxy before the hub speaks it")
 	key := set.String("tls-key", "", "its private key")
 	proxy := set.Bool("behind-proxy", false, "a proxy before the hub speaks TLS and says in X-Forwarded-For where requests come from")
+	trusted := set.String("trusted-proxies", "", "with --behind-proxy: addresses or networks of the proxies, with commas; without it those of this machine")
 	devices := set.String("device-listen", "127.0.0.1:8443", "address and port for kiosks; none: kiosks are not served")
 	names := set.String("device-names", "", "names and addresses by which kiosks reach the hub, with commas; the listening address is one of them")
 	rest, code, err := parse(set, args)
@@ -116,7 +118,10 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 		return 2, errors.New("give --data DIR, and --tls-cert and --tls-key together or not at all")
 	}
 	o := options(stderr)
-	o.Secure, o.Proxy = *cert != "" || *proxy, *proxy
+	o.Secure = *cert != "" || *proxy
+	if o.Proxies, err = proxies(*proxy, *trusted); err != nil {
+		return 2, err
+	}
 	h, err := server.Open(ctx, *data, o)
 	if err != nil {
 		return 1, err
@@ -142,6 +147,30 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	group.Go(func() error { return h.Serve(ctx, listener, *cert, *key) })
 	group.Go(func() error { return h.Console(ctx, console) })
 	return failed(errors.Join(group.Wait(), h.Close()))
+}
+
+// proxies are those whose word on where a request comes from is believed.
+func proxies(behind bool, list string) (out []netip.Prefix, err error) {
+	if !behind {
+		if list != "" {
+			return nil, errors.New("--trusted-proxies goes with --behind-proxy")
+		}
+		return nil, nil
+	}
+	if list == "" {
+		list = "127.0.0.0/8,::1"
+	}
+	for _, s := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		p, err := netip.ParsePrefix(s)
+		if a, err2 := netip.ParseAddr(s); err != nil && err2 == nil {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxies: %q is neither an address nor a network", s)
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 // deviceNames are what the hub's certificate for kiosks is made out to.

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -155,13 +154,19 @@ func TestCodes(t *testing.T) {
 	f := startFleet(t, filepath.Join(t.TempDir(), "hub"))
 	p, err := f.Desk.Invite(t.Context(), console, gateplace, nil)
 	f.must(err)
+	other, err := f.Desk.Invite(t.Context(), console, gateplace, nil)
+	f.must(err)
+	// Five wrong codes void the one invitation that they name, and no other.
 	for n := range 5 {
-		if _, err := hubclient.Enrol(t.Context(), t.TempDir(), f.door, f.fingerprint(), fmt.Sprintf("AAAA-000%d", n), f.clk.now()); err == nil {
+		if _, err := hubclient.Enrol(t.Context(), t.TempDir(), f.door, f.fingerprint(), wrongCode(p.Code, n), f.clk.now()); err == nil {
 			t.Error("a wrong code was taken")
 		}
 	}
 	if _, err := hubclient.Enrol(t.Context(), t.TempDir(), f.door, f.fingerprint(), p.Code, f.clk.now()); err == nil {
 		t.Error("the right code was taken after five wrong ones")
+	}
+	if _, err := hubclient.Enrol(t.Context(), t.TempDir(), f.door, f.fingerprint(), other.Code, f.clk.now()); err != nil {
+		t.Errorf("another invitation: %v", err)
 	}
 	p, err = f.Desk.Invite(t.Context(), console, gateplace, nil)
 	f.must(err)
@@ -178,6 +183,16 @@ func TestCodes(t *testing.T) {
 	if _, err := e.Wait(t.Context()); !errors.Is(err, hubclient.ErrOver) {
 		t.Errorf("a code that nobody confirmed: %v", err)
 	}
+}
+
+// wrongCode is a code that begins as another and goes on otherwise.
+func wrongCode(code string, n int) string {
+	const letters = "ABCDEFGHJK"
+	last := letters[n : n+1]
+	if strings.HasSuffix(code, last) {
+		last = "Z"
+	}
+	return code[:len(code)-1] + last
 }
 
 // status asks the hub for its stream and returns what it answers.

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"cotmoc/hub/feed"
+	"cotmoc/hub/server/admission"
 	"cotmoc/hub/server/api"
 	"cotmoc/hub/server/blob"
 	"cotmoc/hub/server/central"
@@ -83,7 +85,7 @@ type Hub struct {
 	lock    *os.File
 	metrics *metrics
 	secure  bool
-	proxy   bool
+	proxies []netip.Prefix
 }
 
 // Options are how a hub is opened.
@@ -92,7 +94,8 @@ type Options struct {
 	Log    *slog.Logger
 	Self   []string // command that runs intake.RenderPDF
 	Secure bool     // people reach it over TLS
-	Proxy  bool     // a proxy before it says where requests come from
+	// Proxies are those whose word on where a request comes from is believed.
+	Proxies []netip.Prefix
 }
 
 // ErrRunning is returned when another process has the folder open.
@@ -161,7 +164,7 @@ func open(ctx context.Context, dir string, o Options, create bool) (h *Hub, err 
 	if _, err := os.Stat(filepath.Join(dir, dbFile)); err != nil && !create {
 		return nil, fmt.Errorf("%w (%s)", ErrNoHub, dir)
 	}
-	h = &Hub{Dir: dir, Log: o.Log, secure: o.Secure, proxy: o.Proxy}
+	h = &Hub{Dir: dir, Log: o.Log, secure: o.Secure, proxies: o.Proxies}
 	if h.lock, err = lock(filepath.Join(dir, lockFile)); err != nil {
 		return nil, err
 	}
@@ -261,11 +264,11 @@ func (h *Hub) routes() error {
 	mux.Handle("/openapi.json", handler)
 	mux.Handle("/healthz", http.HandlerFunc(h.healthz))
 	mux.Handle("/metrics", h.metrics.handler())
-	mux.Handle("/public/", http.StripPrefix("/public/", static(h.Public.Dir)))
+	mux.Handle("/public/", http.StripPrefix("/public/", h.Fleet.Shared(static(h.Public.Dir))))
 	mux.Handle("/", pages.New(pages.Options{Desk: h.Desk, Plans: h.Plans, Provider: provider, Fleet: h.Fleet, Demo: h.Demo, Secure: h.secure, Log: h.Log}))
-	h.Handler = h.metrics.count(patient(mux))
-	if h.proxy {
-		h.Handler = forwarded(h.Handler)
+	h.Handler = h.metrics.count(admission.Patient(mux))
+	if len(h.proxies) > 0 {
+		h.Handler = forwarded(h.proxies, h.Handler)
 	}
 	return nil
 }

@@ -12,14 +12,17 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"cotmoc/hub/server/admission"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
 	"cotmoc/playlist"
@@ -32,57 +35,30 @@ const (
 	goodbye    = 15 * time.Second // for requests that are under way at the end
 )
 
-// patience is how long the other side may take for the next piece of a body, or
-// to take the next piece of an answer. Whole bodies may take hours.
-const patience = time.Minute
-
-// patient gives each piece of a request and of its answer its own time, so that
-// nobody holds a place by saying nothing.
-func patient(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := http.NewResponseController(w)
-		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &pieces{ReadCloser: r.Body, c: c}
-		}
-		next.ServeHTTP(&slowly{ResponseWriter: w, c: c}, r)
-		_ = c.SetWriteDeadline(time.Time{}) // the next request begins anew
-	})
-}
-
-type pieces struct {
-	io.ReadCloser
-	c *http.ResponseController
-}
-
-func (p *pieces) Read(b []byte) (int, error) {
-	_ = p.c.SetReadDeadline(time.Now().Add(patience)) // a test's recorder has none
-	n, err := p.ReadCloser.Read(b)
-	if err != nil { // what comes next is another request, or nothing
-		_ = p.c.SetReadDeadline(time.Time{})
+// forwarded takes a request's address from the proxies that passed it on, as far as they
+// are trusted: what anybody else says of where a request comes from does not count.
+func forwarded(trusted []netip.Prefix, next http.Handler) http.Handler {
+	is := func(host string) bool {
+		a, err := netip.ParseAddr(host)
+		return err == nil && slices.ContainsFunc(trusted, func(p netip.Prefix) bool { return p.Contains(a.Unmap().WithZone("")) })
 	}
-	return n, err
-}
-
-type slowly struct {
-	http.ResponseWriter
-	c *http.ResponseController
-}
-
-func (s *slowly) Write(b []byte) (int, error) {
-	_ = s.c.SetWriteDeadline(time.Now().Add(patience))
-	return s.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (s *slowly) Unwrap() http.ResponseWriter { return s.ResponseWriter }
-
-// forwarded takes a request's address from the proxy that passed it on.
-func forwarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		all := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
-		if from := net.ParseIP(strings.TrimSpace(all[len(all)-1])); from != nil {
-			r.RemoteAddr = net.JoinHostPort(from.String(), "0")
+		from, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil || !is(from) {
+			next.ServeHTTP(w, r)
+			return
 		}
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for _, hop := range slices.Backward(hops) {
+			a, err := netip.ParseAddr(strings.TrimSpace(hop))
+			if err != nil {
+				break
+			}
+			if from = a.String(); !is(from) {
+				break
+			}
+		}
+		r.RemoteAddr = net.JoinHostPort(from, "0")
 		next.ServeHTTP(w, r)
 	})
 }
@@ -94,7 +70,7 @@ func (h *Hub) Server(handler http.Handler) *http.Server {
 
 // ServeDevices answers kiosks until ctx ends.
 func (h *Hub) ServeDevices(ctx context.Context, listener net.Listener, names []string) error {
-	srv := h.Server(patient(h.Fleet.Handler()))
+	srv := h.Server(admission.Patient(h.Fleet.Handler()))
 	srv.ErrorLog = log.New(io.Discard, "", 0) // links that break are no news
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {

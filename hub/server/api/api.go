@@ -7,16 +7,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"cotmoc/hub/server/admission"
 	"cotmoc/hub/server/desk"
 	"cotmoc/hub/server/fleet"
 	"cotmoc/hub/server/publish"
@@ -30,7 +33,8 @@ const Prefix = "/api/v1"
 const (
 	maxBody    = 6 << 20 // a version's text has at most 2 MiB, and JSON may double it
 	maxPage    = 200
-	maxAtOnce  = 256
+	maxSignIn  = 8 << 10
+	bigBody    = 64 << 10 // of these an account sends a few at once
 	maxKeyLen  = 255
 	cookieName = "cotmoc_session"
 )
@@ -74,12 +78,36 @@ type Server struct {
 	Options
 	huma    huma.API
 	uploads *uploads
-	atOnce  chan struct{}
+	rooms   rooms
 }
+
+// rooms are the places for requests, by purpose. Each is shared out: strangers by
+// address, people by account.
+type rooms struct {
+	strangers *admission.Room // who asks is looked up
+	doors     *admission.Room // signing in
+	staff     *admission.Room
+	notices   *admission.Room // emergency notices, which nothing else keeps waiting
+	bulk      *admission.Room // files, up and down
+	bodies    *admission.Room // large bodies that are on their way
+}
+
+func newRooms() rooms {
+	return rooms{
+		strangers: admission.NewRoom(256, 64), doors: admission.NewRoom(32, 8), staff: admission.NewRoom(128, 16),
+		notices: admission.NewRoom(32, 8), bulk: admission.NewRoom(64, 6), bodies: admission.NewRoom(48, 4),
+	}
+}
+
+// Times within which a body must be here.
+const (
+	signInTime = 10 * time.Second
+	bodyTime   = time.Minute
+)
 
 // New makes the interface and returns its handler.
 func New(o Options) (*Server, http.Handler) {
-	s := &Server{Options: o, uploads: newUploads(o.Uploads, o.Desk.Now), atOnce: make(chan struct{}, maxAtOnce)}
+	s := &Server{Options: o, uploads: newUploads(o.Uploads, o.Desk.Now), rooms: newRooms()}
 	mux := http.NewServeMux()
 	config := huma.DefaultConfig("Cột Mốc hub", "1")
 	config.Info.Description = "The central database of official information for Vietnam's border gates. Staff sign in with POST /session; the token goes into Authorization: Bearer. Every change names the revision that it changes in If-Match; every request that creates may carry an Idempotency-Key. Errors are RFC 9457 problems with a stable `code`."
@@ -147,29 +175,33 @@ type signedIn struct {
 	english bool // problems are titled so
 }
 
-// around is what every request passes: limits, who asks, and the key that makes
-// a repeated request harmless.
+// around is what every request passes: who asks, the body, a place, and the key that
+// makes a repeated request harmless. A request takes a place only once it is here whole,
+// but for a file's pieces, which have a room of their own.
 func (s *Server) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case s.atOnce <- struct{}{}:
-			defer func() { <-s.atOnce }()
-		default:
-			w.Header().Set("Retry-After", "1")
-			s.problem(w, r, problem(http.StatusServiceUnavailable, "busy", "too many requests at once: try again"))
-			return
-		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "private, no-cache")
-		in := signedIn{err: desk.ErrSession, english: English(r.Header.Get("Accept-Language"))}
-		if in.token = Token(r); in.token != "" {
-			in.caller, in.err = s.Desk.Caller(r.Context(), in.token)
+		in, ok := s.who(r)
+		if !ok {
+			s.busy(w, r)
+			return
 		}
-		in.caller.From = Address(r)
 		if in.err != nil && !open(r) {
 			s.problem(w, r, in.err)
 			return
 		}
+		if err := s.body(w, r, in); err != nil {
+			s.problem(w, r, err)
+			return
+		}
+		room, key := s.room(r, in)
+		leave, ok := room.Enter(key)
+		if !ok {
+			s.busy(w, r)
+			return
+		}
+		defer leave()
 		if in.err == nil {
 			if err := keyed(r, &in.caller); err != nil {
 				s.problem(w, r, err)
@@ -178,6 +210,69 @@ func (s *Server) around(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, in)))
 	})
+}
+
+func (s *Server) busy(w http.ResponseWriter, r *http.Request) {
+	s.problem(w, r, problem(http.StatusServiceUnavailable, "busy", "too many requests at once: try again"))
+}
+
+// who finds out who asks; ok is false where too many are asked about at once.
+func (s *Server) who(r *http.Request) (in signedIn, ok bool) {
+	in = signedIn{err: desk.ErrSession, english: English(r.Header.Get("Accept-Language")), token: Token(r)}
+	if in.token != "" {
+		leave, ok := s.rooms.strangers.Enter(admission.Address(r.RemoteAddr))
+		if !ok {
+			return in, false
+		}
+		in.caller, in.err = s.Desk.Caller(r.Context(), in.token)
+		leave()
+	}
+	in.caller.From = Address(r)
+	return in, true
+}
+
+// isBulk says whether a request brings or fetches a file's bytes.
+func isBulk(r *http.Request) bool {
+	return r.Method == http.MethodPatch || strings.HasPrefix(r.URL.Path, Prefix+"/files/") || strings.HasPrefix(r.URL.Path, Prefix+"/uploads/")
+}
+
+// room is where a request finds a place, and whose it is.
+func (s *Server) room(r *http.Request, in signedIn) (*admission.Room, string) {
+	switch {
+	case in.err != nil && r.Method == http.MethodPost:
+		return s.rooms.doors, admission.Address(r.RemoteAddr)
+	case in.err != nil:
+		return s.rooms.strangers, admission.Address(r.RemoteAddr)
+	case isBulk(r):
+		return s.rooms.bulk, string(in.caller.Account)
+	case strings.HasPrefix(r.URL.Path, Prefix+"/notices"):
+		return s.rooms.notices, string(in.caller.Account)
+	}
+	return s.rooms.staff, string(in.caller.Account)
+}
+
+// body reads a request whole. A piece of an upload is read as it is written.
+func (s *Server) body(w http.ResponseWriter, r *http.Request, in signedIn) error {
+	if r.Method == http.MethodPatch && isBulk(r) {
+		return nil
+	}
+	most, within := int64(maxBody), bodyTime
+	if in.err != nil {
+		most, within = maxSignIn, signInTime
+	} else if r.ContentLength < 0 || r.ContentLength > bigBody {
+		leave, ok := s.rooms.bodies.Enter(string(in.caller.Account))
+		if !ok {
+			return problem(http.StatusServiceUnavailable, "busy", "too many large requests at once: try again")
+		}
+		defer leave()
+	}
+	switch err := admission.Body(w, r, most, within); {
+	case errors.Is(err, admission.ErrTooLarge):
+		return problem(http.StatusRequestEntityTooLarge, "too-large", fmt.Sprintf("the request has more than %d KiB", most>>10))
+	case err != nil:
+		return problem(http.StatusBadRequest, "invalid", "the request broke off, or came too slowly")
+	}
+	return nil
 }
 
 // keyed reads the idempotency key and hashes the request that it stands for.
@@ -189,12 +284,9 @@ func keyed(r *http.Request, by *desk.Caller) error {
 	if len(key) > maxKeyLen || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
 		return problem(http.StatusBadRequest, "invalid", "an Idempotency-Key has 1 to 255 printable ASCII characters")
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	body, err := io.ReadAll(r.Body) // it is here already
 	if err != nil {
 		return problem(http.StatusBadRequest, "invalid", "the request broke off")
-	}
-	if len(body) > maxBody {
-		return problem(http.StatusRequestEntityTooLarge, "too-large", "the request has more than 6 MiB")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	h := sha256.New()

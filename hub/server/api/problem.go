@@ -5,9 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -29,7 +33,20 @@ type Problem struct {
 	Detail string              `json:"detail"`
 	Errors []*huma.ErrorDetail `json:"errors,omitempty"`
 
-	cause error // for the log, never for people
+	cause   error // for the log, never for people
+	after   time.Duration
+	headers http.Header
+}
+
+// GetHeaders implements huma.HeadersError: when to try again, and whatever huma adds.
+func (p *Problem) GetHeaders() http.Header {
+	if p.headers == nil {
+		p.headers = http.Header{}
+	}
+	if p.after > 0 {
+		p.headers.Set("Retry-After", strconv.Itoa(int((p.after+time.Second-1)/time.Second)))
+	}
+	return p.headers
 }
 
 func (p *Problem) Error() string  { return p.Detail }
@@ -39,7 +56,11 @@ func (p *Problem) GetStatus() int { return p.Status }
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
 func problem(status int, code, detail string) *Problem {
-	return &Problem{Type: "/problems/" + code, Status: status, Code: code, Detail: detail}
+	p := &Problem{Type: "/problems/" + code, Status: status, Code: code, Detail: detail}
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+		p.after = time.Second + rand.N(4*time.Second)
+	}
+	return p
 }
 
 // titles are the codes in words: Vietnamese, English.
@@ -113,10 +134,12 @@ func explainIn(ctx context.Context, err error) error {
 
 // explain turns an error of the desk into a problem.
 func explain(err error) error {
-	if _, ok := errors.AsType[huma.HeadersError](err); ok {
-		return err // 304, with its ETag
-	}
 	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	if slow, ok := errors.AsType[*desk.SlowError](err); ok {
+		p := problem(http.StatusTooManyRequests, "slow-down", slow.Error())
+		p.after = slow.Wait
 		return p
 	}
 	if _, ok := err.(huma.StatusError); ok {
@@ -208,6 +231,7 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 		raw = []byte("{}")
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(raw)
 }
@@ -225,10 +249,11 @@ func indent(v any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Classify returns the code and HTTP status of an error, for the pages.
-func Classify(err error) (code string, status int) {
+// Classify returns the code and HTTP status of an error, and the headers that go with it,
+// for the pages.
+func Classify(err error) (code string, status int, headers http.Header) {
 	if p, ok := errors.AsType[*Problem](explain(err)); ok {
-		return p.Code, p.Status
+		return p.Code, p.Status, p.GetHeaders()
 	}
-	return "internal", http.StatusInternalServerError
+	return "internal", http.StatusInternalServerError, nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"cotmoc/hub/server/admission"
 	"cotmoc/hub/server/audit"
 	"cotmoc/hub/server/blob"
 	"cotmoc/hub/server/central"
@@ -49,8 +50,10 @@ type Desk struct {
 	changed chan struct{} // kiosks are to be told of something
 	writing sync.Mutex    // one writes editions' files at a time
 	people  *people
+	asks    *asks
 
-	signedNow  sync.Map // *signedRows of each scope
+	preparing  *admission.Room // long texts
+	signedNow  sync.Map        // *signedRows of each scope
 	signedAt   atomic.Pointer[headsAt]
 	assignedAt atomic.Pointer[[]int64]
 }
@@ -69,7 +72,7 @@ type Options struct {
 // New makes a desk.
 func New(o Options) *Desk {
 	return &Desk{Store: o.Store, Files: o.Files, Fonts: o.Fonts, Now: o.Now, Log: o.Log, key: o.Key, signed: o.Checkpoint,
-		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), people: newPeople()}
+		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), people: newPeople(), asks: newAsks(), preparing: admission.NewRoom(2, 1)}
 }
 
 // Caller is who does something, from where, and under which idempotency key.
@@ -112,6 +115,8 @@ type tx struct {
 	entry audit.Entry
 	now   time.Time
 	after []func() // once it is durable
+
+	copies copies // made before
 }
 
 // about says what the act is about, for the audit.

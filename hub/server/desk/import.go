@@ -47,7 +47,7 @@ func (d *Desk) Import(ctx context.Context, by Caller, rows playlist.Rows, owner 
 	var total Imported
 	for from := 0; from < len(all); from += importAtOnce {
 		part := all[from:min(from+importAtOnce, len(all))]
-		done, err := do(ctx, d, by, "import", func(t *tx) (Imported, error) { return t.importRows(part, owner) })
+		done, err := doPrepared(ctx, d, by, "import", func(t *tx) (Imported, error) { return t.importRows(part, owner) })
 		if err != nil {
 			return total, err
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"cotmoc/hub/server/admission"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/rights"
 	"cotmoc/hub/trust"
@@ -36,8 +37,8 @@ type Pairing struct {
 // Limits of pairing.
 const (
 	PairingTime  = 10 * time.Minute
-	pairingTries = 5
-	maxPairings  = 200 // that wait at once
+	pairingTries = 5  // wrong codes that void an invitation
+	freeCodes    = 20 // wrong codes of an address before it must wait
 )
 
 // Pairing states.
@@ -87,31 +88,30 @@ func PairingWords(root []byte, public string) []string {
 	return trust.Words(root, []byte(public))
 }
 
-// Ask takes a machine's wish to be enrolled. With a code it claims a pairing that
-// staff made first.
+// Ask takes a machine's wish to be enrolled. With a code it claims an invitation that
+// staff made; without one it waits in memory until staff confirm what its screen shows.
 func (d *Desk) Ask(ctx context.Context, from string, public ed25519.PublicKey, csr []byte, code string) (Pairing, error) {
+	root, err := d.TrustRoot(ctx)
+	if err != nil {
+		return Pairing{}, err
+	}
+	key := hex.EncodeToString(public)
+	words := PairingWords(root, key)
+	if code == "" {
+		p := Pairing{ID: NewID(), Code: newCode(), Until: d.Now().UTC().Add(PairingTime), State: PairingWaits, Public: key, Request: csr, Words: words}
+		return p, d.asks.add(p, admission.Address(from), d.Now())
+	}
+	if err := d.mayClaim(ctx, from, code); err != nil {
+		return Pairing{}, err
+	}
 	by := Caller{Account: Console, Login: "device", From: from}
-	return do(ctx, d, by, "ask for enrolment", func(t *tx) (Pairing, error) {
+	return do(ctx, d, by, "claim invitation", func(t *tx) (Pairing, error) {
 		t.about(central.Pairings, "", t.tree.root)
-		root, err := newestRoot(t.ctx, t)
-		if err != nil {
-			return Pairing{}, err
+		doc, p, err := t.invitation(code)
+		if err != nil || p.Code != codeOf(code) {
+			return p, errors.Join(ErrPairing, err)
 		}
-		all, err := t.List(t.ctx, central.Query{Kind: central.Pairings})
-		if err != nil {
-			return Pairing{}, err
-		}
-		p := Pairing{ID: NewID(), Code: newCode(), Until: t.now.Add(PairingTime), State: PairingWaits}
-		doc := central.Doc{Kind: central.Pairings, ID: p.ID, Owner: t.tree.root}
-		if code != "" {
-			if doc, p, err = t.claim(all, code); err != nil {
-				return p, err
-			}
-		} else if len(all) >= maxPairings {
-			return p, &playlist.Error{Code: playlist.CodeRefused, Where: "enrolment", Detail: "too many machines ask at once: try again in ten minutes"}
-		}
-		p.Public, p.Request = hex.EncodeToString(public), csr
-		p.Words = PairingWords(root, p.Public)
+		p.Public, p.Request, p.Words = key, csr, words
 		doc.Due = p.Until
 		if err := doc.Encode(p); err != nil {
 			return p, err
@@ -119,70 +119,74 @@ func (d *Desk) Ask(ctx context.Context, from string, public ed25519.PublicKey, c
 		if _, err := t.put(doc); err != nil {
 			return p, err
 		}
-		if code != "" { // staff confirmed it when they made the code
-			return t.enrol(p)
-		}
-		return p, nil
+		return t.enrol(p) // staff confirmed it when they made the code
 	})
 }
 
-// claim finds the pairing that staff made for a code. A wrong code counts against
-// every one of them that waits: five, and they are void.
-func (t *tx) claim(all []central.Doc, code string) (central.Doc, Pairing, error) {
+// mayClaim looks for the invitation of a code before anything is written. A wrong code
+// counts against the one invitation that its first half names; one that names none, against
+// the address that gave it.
+func (d *Desk) mayClaim(ctx context.Context, from, code string) error {
+	var p Pairing
+	err := d.read(ctx, func(r central.Reader, places *tree) (err error) {
+		_, p, err = (&tx{Tx: readOnly{r}, ctx: ctx, tree: places, now: d.Now()}).invitation(code)
+		return err
+	})
+	switch {
+	case err == nil && p.Code == codeOf(code):
+		return nil
+	case errors.Is(err, ErrPairing):
+		if wait, missed := d.people.slow.attempt(d.Now(), tally{short("invitation", admission.Address(from)), freeCodes}); wait > 0 {
+			return &SlowError{wait}
+		} else if missed >= freeCodes {
+			d.Log.Warn("Guessing of invitations is slowed", "address", from, "missed", missed)
+		}
+		return err
+	case err != nil:
+		return err
+	}
+	_, err = do(ctx, d, Caller{Account: Console, Login: "device", From: from}, "wrong invitation code", func(t *tx) (struct{}, error) {
+		doc, p, err := t.invitation(code)
+		if err != nil {
+			return struct{}{}, err
+		}
+		t.about(central.Pairings, p.ID, p.Place)
+		p.Tries++
+		if err := doc.Encode(p); err != nil {
+			return struct{}{}, err
+		}
+		_, err = t.put(doc)
+		return struct{}{}, err
+	})
+	return errors.Join(ErrPairing, err)
+}
+
+// invitation finds the open invitation that the first half of a code names.
+func (t *tx) invitation(code string) (central.Doc, Pairing, error) {
+	all, err := t.List(t.ctx, central.Query{Kind: central.Pairings})
+	if err != nil {
+		return central.Doc{}, Pairing{}, err
+	}
 	for _, doc := range all {
 		p, err := central.Decode[Pairing](doc)
 		if err != nil {
 			return doc, p, err
 		}
-		if t.open(p) && p.Code == codeOf(code) {
+		if t.open(p) && half(p.Code) == half(codeOf(code)) {
 			return doc, p, nil
 		}
 	}
 	return central.Doc{}, Pairing{}, ErrPairing
 }
 
-// open says whether a code that staff made can still be used.
-func (t *tx) open(p Pairing) bool {
-	return p.Public == "" && p.State == PairingWaits && t.now.Before(p.Until) && p.Tries < pairingTries
+func half(code string) string {
+	first, _, _ := strings.Cut(code, "-")
+	return first
 }
 
-// WrongCode counts a wrong code against what waits for one. Where nothing does,
-// nothing is written: strangers must not fill the audit.
-func (d *Desk) WrongCode(ctx context.Context, from string) error {
-	waits := false
-	err := d.read(ctx, func(r central.Reader, places *tree) error {
-		all, err := central.All[Pairing](ctx, r, central.Query{Kind: central.Pairings})
-		waits = slices.ContainsFunc(all, (&tx{now: d.Now(), tree: places}).open)
-		return err
-	})
-	if err != nil || !waits {
-		return err
-	}
-	_, err = do(ctx, d, Caller{Account: Console, Login: "device", From: from}, "wrong pairing code", func(t *tx) (struct{}, error) {
-		t.about(central.Pairings, "", t.tree.root)
-		all, err := t.List(t.ctx, central.Query{Kind: central.Pairings})
-		if err != nil {
-			return struct{}{}, err
-		}
-		for _, doc := range all {
-			p, err := central.Decode[Pairing](doc)
-			if err != nil {
-				return struct{}{}, err
-			}
-			if !t.open(p) {
-				continue
-			}
-			p.Tries++
-			if err := doc.Encode(p); err != nil {
-				return struct{}{}, err
-			}
-			if _, err := t.put(doc); err != nil {
-				return struct{}{}, err
-			}
-		}
-		return struct{}{}, nil
-	})
-	return err
+// open says whether an invitation can still be used.
+func (t *tx) open(p Pairing) bool {
+	return p.Public == "" && p.State == PairingWaits && t.now.Before(p.Until) && p.Tries < pairingTries
 }
 
 // Invite makes a code for a machine that will be enrolled at a place.
@@ -192,6 +196,14 @@ func (d *Desk) Invite(ctx context.Context, by Caller, place playlist.ID, display
 		p := Pairing{ID: NewID(), Code: newCode(), Until: t.now.Add(PairingTime), State: PairingWaits, Place: place, Displays: displays}
 		if err := t.mayEnrol(place, displays); err != nil {
 			return p, err
+		}
+		for { // its first half names it
+			if _, _, err := t.invitation(p.Code); errors.Is(err, ErrPairing) {
+				break
+			} else if err != nil {
+				return p, err
+			}
+			p.Code = newCode()
 		}
 		doc := central.Doc{Kind: central.Pairings, ID: p.ID, Owner: place, Due: p.Until}
 		if err := doc.Encode(p); err != nil {
@@ -224,27 +236,16 @@ func (t *tx) mayEnrol(place playlist.ID, displays []playlist.ID) error {
 // PairingByCode finds what waits under a code that a screen shows. Five wrong codes
 // of one account lock it out of pairing for as long as a code lives.
 func (d *Desk) PairingByCode(ctx context.Context, by Caller, code string) (Pairing, error) {
-	if wait := d.people.slow.try("pairing code", string(by.Account), d.Now()); wait > 0 {
-		return Pairing{}, fmt.Errorf("too many wrong codes: wait %d seconds: %w", int(wait.Seconds())+1, ErrPairing)
+	counts := []tally{{short("pairing code", string(by.Account)), freeAttempts}}
+	if wait, _ := d.people.slow.attempt(d.Now(), counts...); wait > 0 {
+		return Pairing{}, errors.Join(ErrPairing, &SlowError{wait})
 	}
-	var found Pairing
-	err := d.Store.Read(ctx, func(r central.Reader) error {
-		all, err := central.All[Pairing](ctx, r, central.Query{Kind: central.Pairings})
-		if err != nil {
-			return err
-		}
-		for _, p := range all {
-			if p.Public != "" && p.State == PairingWaits && d.Now().Before(p.Until) && p.Code == codeOf(code) {
-				found = p
-				return nil
-			}
-		}
-		return ErrPairing
-	})
-	if err == nil {
-		d.people.slow.hit("pairing code", string(by.Account))
+	p, ok := d.asks.byCode(codeOf(code), d.Now())
+	if !ok {
+		return p, ErrPairing
 	}
-	return found, err
+	d.people.slow.right(counts...)
+	return p, nil
 }
 
 // Confirm enrols the machine that shows a code, after staff have compared its words.
@@ -253,28 +254,32 @@ func (d *Desk) Confirm(ctx context.Context, by Caller, code string, place playli
 	if err != nil {
 		return Device{}, err
 	}
-	return do(ctx, d, by, "enrol device", func(t *tx) (Device, error) {
+	dev, err := do(ctx, d, by, "enrol device", func(t *tx) (Device, error) {
 		t.about(central.Devices, "", place)
 		if err := t.mayEnrol(place, displays); err != nil {
 			return Device{}, err
 		}
-		doc, p, err := central.Load[Pairing](t.ctx, t, central.Pairings, p.ID)
-		if err != nil || p.State != PairingWaits {
-			return Device{}, errors.Join(ErrPairing, err)
-		}
 		p.Place, p.Displays = place, displays
+		doc := central.Doc{Kind: central.Pairings, ID: p.ID, Owner: place, Due: p.Until}
 		if err := doc.Encode(p); err != nil {
 			return Device{}, err
 		}
-		if _, err := t.put(doc); err != nil {
+		if _, err := t.put(doc); errors.Is(err, central.ErrExists) { // confirmed twice
+			return Device{}, ErrPairing
+		} else if err != nil {
 			return Device{}, err
 		}
-		if p, err = t.enrol(p); err != nil {
+		p, err := t.enrol(p)
+		if err != nil {
 			return Device{}, err
 		}
 		_, dev, err := central.Load[Device](t.ctx, t, central.Devices, p.Device)
 		return dev, err
 	})
+	if err == nil {
+		d.asks.drop(p.ID)
+	}
+	return dev, err
 }
 
 // enrol makes a pairing's device.
@@ -313,6 +318,9 @@ func (t *tx) enrol(p Pairing) (Pairing, error) {
 
 // Pairing returns how far an enrolment is.
 func (d *Desk) Pairing(ctx context.Context, id playlist.ID) (p Pairing, err error) {
+	if p, ok := d.asks.polled(id, d.Now()); ok {
+		return p, nil
+	}
 	err = d.Store.Read(ctx, func(r central.Reader) error {
 		_, p, err = central.Load[Pairing](ctx, r, central.Pairings, id)
 		return err
@@ -320,12 +328,12 @@ func (d *Desk) Pairing(ctx context.Context, id playlist.ID) (p Pairing, err erro
 	return p, err
 }
 
-// Pairings lists the machines that wait.
+// Pairings lists the machines that wait, and the invitations that are open.
 func (d *Desk) Pairings(ctx context.Context) (out []Pairing, err error) {
 	err = d.Store.Read(ctx, func(r central.Reader) error {
 		all, err := central.All[Pairing](ctx, r, central.Query{Kind: central.Pairings})
 		out = slices.DeleteFunc(all, func(p Pairing) bool { return p.State != PairingWaits || !d.Now().Before(p.Until) })
 		return err
 	})
-	return out, err
+	return append(out, d.asks.list(d.Now())...), err
 }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/password"
 	"cotmoc/hub/server/rights"
 	"cotmoc/playlist"
 )
@@ -32,6 +33,8 @@ type secret struct {
 	TOTP     string `json:"totp,omitempty"`     // base32
 	Step     int64  `json:"step,omitempty"`     // the last code that was used
 	Subject  string `json:"subject,omitempty"`  // at the OpenID provider: issuer and subject
+
+	Known []string `json:"known,omitempty"` // addresses from which it signed in, as hashes, the newest first
 }
 
 // NewAccount checks what a person may be called.
@@ -226,17 +229,19 @@ func (d *Desk) ChangePassword(ctx context.Context, by Caller, old, fresh string)
 	if err != nil {
 		return err
 	}
-	if err := d.attempt(by.Login, by.From); err != nil {
+	counts := []tally{{short("change", string(by.Account)), freeAttempts}}
+	if err := d.attempt(by.Login, by.From, counts); err != nil {
 		return err
 	}
-	right, err := d.people.hasher.Check(ctx, s.Password, old)
+	right, err := d.people.hasher.Check(ctx, password.Who{Known: true}, s.Password, old)
 	if err != nil {
+		d.people.slow.undo(counts...)
 		return err
 	}
 	if !right {
 		return d.failed(ctx, s, by.Login, by.From, "wrong password at its change")
 	}
-	d.people.slow.hit(by.Login, by.From)
+	d.people.slow.right(counts...)
 	hash, err := d.people.hasher.Hash(ctx, fresh)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package desk
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -213,20 +214,55 @@ func TestGuessing(t *testing.T) {
 func TestBrakeIsBounded(t *testing.T) {
 	b := newBrake()
 	now := time.Unix(0, 0)
+	for range freeAttempts + 3 { // one who guesses, whom a flood of others does not hide
+		now = now.Add(time.Minute)
+		b.attempt(now, tally{"victim", freeAttempts})
+	}
 	for n := range maxRemembered + 500 {
-		b.try("x", strings.Repeat("a", n%7)+time.Duration(n).String(), now.Add(time.Duration(n)))
+		b.attempt(now, tally{fmt.Sprint(n), freeAttempts})
 	}
 	if len(b.hits) > maxRemembered+2 {
 		t.Errorf("%d are remembered", len(b.hits))
 	}
-	for n := range 60 {
-		b.try(time.Duration(n).String(), "z", now)
+	if wait, _ := b.attempt(now, tally{"victim", freeAttempts}); wait <= 0 {
+		t.Error("a flood of others made it forget who guesses")
 	}
-	if got := b.try("other", "z", now); got <= 0 {
-		t.Error("an address that guesses many logins is not slowed down")
+	if wait, _ := b.attempt(now.Add(forgetMisses+1), tally{"victim", freeAttempts}); wait != 0 {
+		t.Errorf("after a quarter of an hour it must still wait %v", wait)
 	}
-	if got := b.try("y", "z", now.Add(forgetMisses+1)); got != 0 {
-		t.Errorf("after a quarter of an hour it must still wait %v", got)
+}
+
+// An address that guesses many logins is slowed down, and a login at which many addresses
+// guess; neither locks out who signed in from where he is before, and neither a missing
+// code nor a busy hub is a guess.
+func TestGuessingInCrowds(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	w.withPassword("lan")
+	if _, err := w.SignIn(ctx, "lan", secretPhrase, "", "10.9.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	slow := 0
+	for n := range freeOfAccount + 5 {
+		_, err := w.SignIn(ctx, "lan", "wrong", "", fmt.Sprintf("10.0.1.%d", n))
+		if errors.Is(err, ErrSlow) {
+			slow++
+		}
+	}
+	if slow != 5 {
+		t.Errorf("of many addresses that guess at one login %d were slowed down", slow)
+	}
+	if _, err := w.SignIn(ctx, "lan", secretPhrase, "", "10.9.0.1"); err != nil {
+		t.Errorf("the account is locked out where it signs in: %v", err)
+	}
+	for n := range freeOfAddress + 5 {
+		_, err := w.SignIn(ctx, fmt.Sprint("nobody", n), "wrong", "", "10.9.0.1")
+		if want := n >= freeOfAddress; errors.Is(err, ErrSlow) != want {
+			t.Fatalf("attempt %d of an address: %v", n, err)
+		}
+	}
+	if _, err := w.SignIn(ctx, "lan", secretPhrase, "", "10.9.0.1"); err != nil {
+		t.Errorf("it is locked out by others at its address: %v", err)
 	}
 }
 

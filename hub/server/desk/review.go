@@ -360,7 +360,7 @@ func (d *Desk) RejectObject(ctx context.Context, by Caller, kind central.Kind, i
 // Reject sends a version that is in review or approved back with a reason, and
 // makes a draft of it for the author to go on with.
 func (d *Desk) Reject(ctx context.Context, by Caller, id playlist.ID, rev int64, reason workflow.Reason, note string) (Verdict, error) {
-	return do(ctx, d, by, "reject version", func(t *tx) (Verdict, error) {
+	return doPrepared(ctx, d, by, "reject version", func(t *tx) (Verdict, error) {
 		doc, v, err := t.version(id, rev)
 		if err != nil {
 			return Verdict{}, err

@@ -6,11 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
-	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"cotmoc/hub/server/admission"
 	"cotmoc/hub/server/audit"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/password"
@@ -42,7 +44,9 @@ type session struct {
 // people is what the sign-in keeps in memory.
 type people struct {
 	hasher password.Hasher
-	slow   brake
+	slow   *brake
+
+	unknown allowance // rows of the audit about logins that do not exist
 
 	mu         sync.Mutex
 	generation int
@@ -52,6 +56,25 @@ type people struct {
 type known struct {
 	caller Caller
 	sess   session
+}
+
+// allowance is so much in an hour: strangers must not fill the audit.
+type allowance struct {
+	mu    sync.Mutex
+	hour  time.Time
+	taken int
+}
+
+const unknownAnHour = 100
+
+func (a *allowance) take(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if h := now.Truncate(time.Hour); !h.Equal(a.hour) {
+		a.hour, a.taken = h, 0
+	}
+	a.taken++
+	return a.taken <= unknownAnHour
 }
 
 func newPeople() *people {
@@ -70,33 +93,57 @@ func (p *people) forget() {
 // SignIn checks login, password and, where the account has it, the code of the
 // second step, and opens a session. The token is shown once and kept nowhere.
 func (d *Desk) SignIn(ctx context.Context, login, pass, code, from string) (token string, err error) {
-	if err := d.attempt(login, from); err != nil {
-		return "", err
-	}
 	var s secret
 	err = d.Store.Read(ctx, func(r central.Reader) (err error) { _, s, err = accountByLogin(ctx, r, login); return err })
 	if err != nil && !errors.Is(err, central.ErrNotFound) {
 		return "", err
 	}
-	// An unknown login costs as much time as a wrong password.
-	right, checkErr := d.people.hasher.Check(ctx, s.Password, pass)
-	if checkErr != nil {
-		return "", checkErr
+	unknown := err != nil
+	known := slices.Contains(s.Known, knownFrom(s.ID, from))
+	counts := signInCounts(login, from, known)
+	if err := d.attempt(login, from, counts); err != nil {
+		return "", err
 	}
-	if err != nil || !right || s.Disabled {
+	// An unknown login costs as much time as a wrong password.
+	right, err := d.people.hasher.Check(ctx, password.Who{From: admission.Address(from), Known: known}, s.Password, pass)
+	if err != nil {
+		d.people.slow.undo(counts...)
+		return "", err
+	}
+	if unknown || !right || s.Disabled {
 		return "", d.failed(ctx, s, login, from, "wrong password or login")
 	}
-	if s.TwoSteps && code == "" {
+	if s.TwoSteps && code == "" { // it is asked for next: no guess was wrong
+		d.people.slow.undo(counts...)
 		return "", ErrCode
 	}
-	return d.open(ctx, s.ID, login, code, from)
+	token, err = d.open(ctx, s.ID, login, code, from)
+	switch {
+	case err == nil:
+		d.people.slow.right(counts...)
+	case !errors.Is(err, ErrSignIn):
+		d.people.slow.undo(counts...)
+	}
+	return token, err
 }
 
-// attempt counts an attempt before it is known how it ends, so that many at once
-// are no way round; success takes it back.
-func (d *Desk) attempt(login, from string) error {
-	if wait := d.people.slow.try(login, from, d.Now()); wait > 0 {
-		return fmt.Errorf("%w (%v)", ErrSlow, wait.Round(time.Second))
+// knownFrom names an address from which an account signs in, without telling it.
+func knownFrom(account playlist.ID, from string) string {
+	return short("known", string(account), admission.Address(from))
+}
+
+// maxKnown is how many addresses of an account are remembered.
+const maxKnown = 8
+
+// attempt counts an attempt, or says how long to wait. Each doubling of the wait is
+// worth a line in the log.
+func (d *Desk) attempt(login, from string, counts []tally) error {
+	wait, missed := d.people.slow.attempt(d.Now(), counts...)
+	if wait > 0 {
+		return &SlowError{wait}
+	}
+	if missed >= freeAttempts {
+		d.Log.Warn("Guessing is slowed", "login", clip(login), "address", from, "missed", missed)
 	}
 	return nil
 }
@@ -106,8 +153,12 @@ func (d *Desk) failed(ctx context.Context, s secret, login, from, why string) er
 	if len(login) > 100 {
 		login = login[:100]
 	}
+	if s.ID == "" && !d.people.unknown.take(d.Now()) {
+		d.Log.Warn("Sign-in with an unknown login failed", "login", login, "address", from)
+		return ErrSignIn
+	}
 	e := audit.Entry{At: d.Now(), By: s.ID, Name: login, From: from, Act: "sign in", Kind: central.Accounts, ID: s.ID, Outcome: audit.Failed}
-	e.Detail = []byte(fmt.Sprintf(`{"why":%q}`, why))
+	e.Detail, _ = json.Marshal(map[string]string{"why": why})
 	return errors.Join(ErrSignIn, d.record(context.WithoutCancel(ctx), e))
 }
 
@@ -125,12 +176,19 @@ func (d *Desk) open(ctx context.Context, account playlist.ID, login, code, from 
 		if s.Disabled {
 			return struct{}{}, ErrSignIn
 		}
+		changed := false
 		if s.TwoSteps {
 			step, ok := password.Code(s.TOTP, code, t.now, s.Step)
 			if !ok {
 				return struct{}{}, ErrSignIn
 			}
-			s.Step = step
+			s.Step, changed = step, true
+		}
+		if here := knownFrom(account, from); !slices.Contains(s.Known, here) {
+			s.Known = append([]string{here}, s.Known[:min(len(s.Known), maxKnown-1)]...)
+			changed = true
+		}
+		if changed {
 			if err := t.keepAccount(doc, s); err != nil {
 				return struct{}{}, err
 			}
@@ -149,7 +207,6 @@ func (d *Desk) open(ctx context.Context, account playlist.ID, login, code, from 
 	if err != nil {
 		return "", err
 	}
-	d.people.slow.hit(login, from)
 	return token, nil
 }
 

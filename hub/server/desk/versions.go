@@ -36,7 +36,7 @@ var coming = []string{string(playlist.Draft), string(playlist.InReview), string(
 // CreateVersion makes a draft. Whoever may write at the item's owner may; a
 // translator may where the version names the one that it translates.
 func (d *Desk) CreateVersion(ctx context.Context, by Caller, v playlist.Version) (central.Doc, error) {
-	return do(ctx, d, by, "create version", func(t *tx) (central.Doc, error) { return t.createVersion(v) })
+	return doPrepared(ctx, d, by, "create version", func(t *tx) (central.Doc, error) { return t.createVersion(v) })
 }
 
 func (t *tx) createVersion(v playlist.Version) (central.Doc, error) {
@@ -119,20 +119,21 @@ func (t *tx) prepare(v *Version) error {
 	}
 	checked.Title, checked.Summary, checked.Text = norm.NFC.String(checked.Title), norm.NFC.String(checked.Summary), norm.NFC.String(checked.Text)
 	checked.Display, checked.DisplayBy = "", ""
+	var missing []rune
 	if checked.Text != "" {
 		marked := checked.Text
 		if v.Display != "" {
 			marked = v.Display // with the breaks that staff allowed and forbade
 		}
-		c, err := prepare.Display(checked.Language, marked)
+		c, err := t.displayCopy(checked.Language, marked)
 		if err != nil {
 			return err
 		}
-		checked.Display, checked.DisplayBy = c.Display, c.ICU
+		checked.Display, checked.DisplayBy, missing = c.Display, c.ICU, c.missing
 	}
 	checked.State = v.State
 	v.Version = checked
-	v.Missing = string(t.d.Fonts.Missing(checked.Title + checked.Summary + checked.Text))
+	v.Missing = together(t.d.Fonts.Missing(checked.Title+checked.Summary), missing)
 	return nil
 }
 
@@ -175,7 +176,7 @@ func (t *tx) version(id playlist.ID, rev int64) (central.Doc, Version, error) {
 // what is in review or approved is taken back, what is published stays on the
 // screens until the new one replaces it.
 func (d *Desk) EditVersion(ctx context.Context, by Caller, id playlist.ID, rev int64, now playlist.Version) (central.Doc, error) {
-	return do(ctx, d, by, "edit version", func(t *tx) (central.Doc, error) {
+	return doPrepared(ctx, d, by, "edit version", func(t *tx) (central.Doc, error) {
 		doc, v, err := t.version(id, rev)
 		if err != nil {
 			return doc, err
@@ -253,7 +254,7 @@ func (d *Desk) DeleteVersion(ctx context.Context, by Caller, id playlist.ID, rev
 
 // Submit hands a draft to its reviewers. From here on what it says is fixed.
 func (d *Desk) Submit(ctx context.Context, by Caller, id playlist.ID, rev int64) (central.Doc, error) {
-	return do(ctx, d, by, "submit version", func(t *tx) (central.Doc, error) {
+	return doPrepared(ctx, d, by, "submit version", func(t *tx) (central.Doc, error) {
 		doc, v, err := t.version(id, rev)
 		if err != nil {
 			return doc, err

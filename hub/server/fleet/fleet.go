@@ -9,13 +9,14 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"cotmoc/hub/feed"
+	"cotmoc/hub/server/admission"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
 	"cotmoc/hub/trust"
@@ -58,23 +59,43 @@ type Fleet struct {
 
 	stream *stream
 	known  *devices
-	bulk   chan struct{} // places for those who fetch files
+	rooms  rooms
 }
 
-// bulkPlaces is how many requests for files are answered at once. Whoever comes
-// beyond waits and asks again, so that a notice always gets through.
-const bulkPlaces = 256
+// rooms are the places of the device port, by purpose: films never keep metadata and
+// notices waiting, nor strangers machines.
+type rooms struct {
+	metadata, files, posts *admission.Room // of machines, by their certificates
+	strangersMetadata      *admission.Room // by address
+	strangersFiles         *admission.Room
+	strangersPosts         *admission.Room
+	opening                *admission.Room // streams that are being opened
+}
+
+func newRooms() rooms {
+	return rooms{
+		metadata: admission.NewRoom(1024, 16), files: admission.NewRoom(192, 4), posts: admission.NewRoom(256, 2),
+		strangersMetadata: admission.NewRoom(256, 64), strangersFiles: admission.NewRoom(64, 8), strangersPosts: admission.NewRoom(64, 16),
+		opening: admission.NewRoom(256, 1),
+	}
+}
+
+// Times within which a body must be here.
+const (
+	askTime  = 10 * time.Second
+	postTime = 30 * time.Second
+)
 
 // New makes a fleet.
 func New(f Fleet) *Fleet {
-	f.stream, f.known, f.bulk = newStream(), newDevices(), make(chan struct{}, bulkPlaces)
+	f.stream, f.known, f.rooms = newStream(), newDevices(), newRooms()
 	return &f
 }
 
 // Handler answers devices. It expects TLS as Authority.Config makes it.
 func (f *Fleet) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/public/", http.StripPrefix("/public/", f.throttled(f.Public)))
+	mux.Handle("/public/", http.StripPrefix("/public/", f.Shared(f.Public)))
 	mux.HandleFunc("POST /device/v1/ask", f.ask)
 	mux.HandleFunc("GET /device/v1/ask/{id}", f.asked)
 	mux.HandleFunc("POST /device/v1/renew", f.renew)
@@ -84,23 +105,45 @@ func (f *Fleet) Handler() http.Handler {
 	return mux
 }
 
-// throttled lets so many requests through at once.
-func (f *Fleet) throttled(next http.Handler) http.Handler {
+// Shared lets requests for published files through, each in the room of what it asks
+// for and of who asks.
+func (f *Fleet) Shared(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case f.bulk <- struct{}{}:
-			defer func() { <-f.bulk }()
-			next.ServeHTTP(w, r)
-		default:
-			busy(w)
+		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		film := first == "files" || first == "chunks"
+		key, machine := f.key(r)
+		room := f.rooms.metadata
+		switch {
+		case machine && film:
+			room = f.rooms.files
+		case film:
+			room = f.rooms.strangersFiles
+		case !machine:
+			room = f.rooms.strangersMetadata
 		}
+		leave, ok := room.Enter(key)
+		if !ok {
+			busy(w)
+			return
+		}
+		defer leave()
+		next.ServeHTTP(w, r)
 	})
 }
 
-func busy(w http.ResponseWriter) {
-	w.Header().Set("Retry-After", strconv.Itoa(1+rand.IntN(5)))
-	http.Error(w, "busy", http.StatusServiceUnavailable)
+// key is whose a request is: the machine's, by a certificate of this hub, else the
+// address's.
+func (f *Fleet) key(r *http.Request) (key string, machine bool) {
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		leaf := r.TLS.PeerCertificates[0]
+		if public, ok := leaf.PublicKey.(ed25519.PublicKey); ok && leaf.CheckSignatureFrom(f.Authority.Certificate) == nil {
+			return string(public), true
+		}
+	}
+	return admission.Address(r.RemoteAddr), false
 }
+
+func busy(w http.ResponseWriter) { admission.Busy(w) }
 
 // refuse answers with one plain sentence; fetch shows it to the technician.
 func refuse(w http.ResponseWriter, status int, why string) { http.Error(w, why, status) }
@@ -148,16 +191,26 @@ func (f *Fleet) lookup(ctx context.Context, leaf *x509.Certificate, grace bool) 
 	return f.known.get(ctx, f.Desk, public)
 }
 
-func read(w http.ResponseWriter, r *http.Request, most int64, v any) bool {
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+// read reads a request whole, within its time, before it takes a place; leave gives the
+// place back.
+func (f *Fleet) read(w http.ResponseWriter, r *http.Request, most int64, within time.Duration, v any) (leave func(), ok bool) {
+	err := admission.Body(w, r, most, within)
 	if err == nil {
-		err = json.Unmarshal(raw, v)
+		err = json.NewDecoder(r.Body).Decode(v)
 	}
 	if err != nil {
 		refuse(w, http.StatusBadRequest, "this request cannot be read")
-		return false
+		return nil, false
 	}
-	return true
+	room := f.rooms.strangersPosts
+	key, machine := f.key(r)
+	if machine {
+		room = f.rooms.posts
+	}
+	if leave, ok = room.Enter(key); !ok {
+		busy(w)
+	}
+	return leave, ok
 }
 
 func answer(w http.ResponseWriter, v any) {
@@ -169,27 +222,33 @@ func answer(w http.ResponseWriter, v any) {
 // ask takes a machine's wish to be enrolled. Anybody may ask; staff confirm.
 func (f *Fleet) ask(w http.ResponseWriter, r *http.Request) {
 	var a feed.Asking
-	if !read(w, r, maxAsk, &a) {
+	leave, ok := f.read(w, r, maxAsk, askTime, &a)
+	if !ok {
 		return
 	}
+	defer leave()
 	csr, err := x509.ParseCertificateRequest(a.Request)
 	if err == nil {
 		err = csr.CheckSignature()
 	}
-	public, ok := ed25519.PublicKey(nil), false
+	public, own := ed25519.PublicKey(nil), false
 	if err == nil {
-		public, ok = csr.PublicKey.(ed25519.PublicKey)
+		public, own = csr.PublicKey.(ed25519.PublicKey)
 	}
-	if err != nil || !ok || string(public) != string(a.Public) {
+	if err != nil || !own || string(public) != string(a.Public) {
 		refuse(w, http.StatusBadRequest, "the request does not prove that the key is the machine's own")
 		return
 	}
 	p, err := f.Desk.Ask(r.Context(), address(r), public, a.Request, a.Code)
+	var slow *desk.SlowError
 	switch {
+	case errors.As(err, &slow):
+		w.Header().Set("Retry-After", strconv.Itoa(int(slow.Wait.Seconds())+1))
+		refuse(w, http.StatusTooManyRequests, slow.Error())
+	case errors.Is(err, desk.ErrManyAsk):
+		w.Header().Set("Retry-After", "60")
+		refuse(w, http.StatusTooManyRequests, err.Error())
 	case errors.Is(err, desk.ErrPairing):
-		if err := f.Desk.WrongCode(r.Context(), address(r)); err != nil {
-			f.Log.Error("A wrong code was not counted", "error", err)
-		}
 		refuse(w, http.StatusForbidden, desk.ErrPairing.Error())
 	case errors.Is(err, desk.ErrNoTrust):
 		refuse(w, http.StatusConflict, desk.ErrNoTrust.Error())

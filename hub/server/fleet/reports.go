@@ -54,9 +54,11 @@ func (f *Fleet) report(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var got feed.Report
-	if !read(w, r, maxReport, &got) {
+	leave, ok := f.read(w, r, maxReport, postTime, &got)
+	if !ok {
 		return
 	}
+	defer leave()
 	held, err := f.booted(r.Context(), dev, got.Boot)
 	if held && err == nil {
 		refuse(w, http.StatusForbidden, "held")
@@ -105,9 +107,11 @@ func (f *Fleet) plays(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var e feed.Envelope
-	if !read(w, r, maxBatch, &e) {
+	leave, ok := f.read(w, r, maxBatch, postTime, &e)
+	if !ok {
 		return
 	}
+	defer leave()
 	receipt, err := f.Deliver(r.Context(), dev, e)
 	switch {
 	case errors.Is(err, trust.ErrRefused), errors.Is(err, ErrBatch):

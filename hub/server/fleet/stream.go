@@ -48,6 +48,13 @@ const head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Contro
 // events opens a device's stream. It begins with what is the newest, so that a
 // device which missed something knows at once.
 func (f *Fleet) events(w http.ResponseWriter, r *http.Request) {
+	key, _ := f.key(r)
+	leave, ok := f.rooms.opening.Enter(key)
+	if !ok {
+		busy(w)
+		return
+	}
+	defer leave()
 	dev, ok := f.device(w, r, false)
 	if !ok {
 		return

@@ -16,6 +16,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"cotmoc/hub/server/admission"
 )
 
 // Config is what a provider and a hub must know of each other.
@@ -51,6 +53,7 @@ type pending struct {
 	nonce    string
 	verifier string
 	browser  string // hash of the cookie
+	from     string // address
 	expires  time.Time
 }
 
@@ -94,21 +97,15 @@ func (p *Provider) Start(w http.ResponseWriter, r *http.Request, secure bool) er
 		return err
 	}
 	state, browser := rand.Text(), rand.Text()
-	in := pending{nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), browser: hash(browser), expires: p.now().Add(pendingLife)}
+	in := pending{nonce: rand.Text(), verifier: oauth2.GenerateVerifier(), browser: hash(browser), from: admission.Address(r.RemoteAddr), expires: p.now().Add(pendingLife)}
 	p.mu.Lock()
 	for key, old := range p.pending {
 		if !p.now().Before(old.expires) {
 			delete(p.pending, key)
 		}
 	}
-	if len(p.pending) >= maxPending { // the oldest gives way: strangers must not lock people out
-		oldest, when := "", in.expires
-		for key, old := range p.pending {
-			if old.expires.Before(when) || oldest == "" {
-				oldest, when = key, old.expires
-			}
-		}
-		delete(p.pending, oldest)
+	if len(p.pending) >= maxPending {
+		p.makeRoom()
 	}
 	p.pending[hash(state)] = in
 	p.mu.Unlock()
@@ -116,6 +113,23 @@ func (p *Provider) Start(w http.ResponseWriter, r *http.Request, secure bool) er
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: browser, Path: "/auth/oidc", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode, MaxAge: int(pendingLife.Seconds())})
 	http.Redirect(w, r, config.AuthCodeURL(state, oidc.Nonce(in.nonce), oauth2.S256ChallengeOption(in.verifier)), http.StatusFound)
 	return nil
+}
+
+// makeRoom forgets the oldest sign-in of the address that began most of them: strangers
+// must not lock people out.
+func (p *Provider) makeRoom() {
+	count := map[string]int{}
+	for _, in := range p.pending {
+		count[in.from]++
+	}
+	oldest := ""
+	for key, in := range p.pending {
+		o := p.pending[oldest]
+		if oldest == "" || count[in.from] > count[o.from] || count[in.from] == count[o.from] && in.expires.Before(o.expires) {
+			oldest = key
+		}
+	}
+	delete(p.pending, oldest)
 }
 
 // ErrCallback is wrapped by everything that is wrong with a callback.

@@ -11,11 +11,13 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"cotmoc/hub/server/admission"
 	"cotmoc/hub/server/api"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
@@ -78,7 +80,41 @@ func New(o Options) http.Handler {
 		p.fail(w, v, http.StatusNotFound, api.Title("not-found", v.english), v.T("not-found"))
 	})
 	// Requests that change something come from our own pages only.
-	return headers(http.NewCrossOriginProtection().Handler(http.MaxBytesHandler(mux, 64<<10)))
+	return headers(http.NewCrossOriginProtection().Handler(p.admitted(mux)))
+}
+
+// Limits of the pages: bytes of a form, and the time within which it must be here.
+const (
+	maxForm  = 64 << 10
+	formTime = 10 * time.Second
+)
+
+// admitted reads a form whole, and then gives it a place: people by account, strangers by
+// address.
+func (p *pages) admitted(next http.Handler) http.Handler {
+	doors, staff := admission.NewRoom(64, 16), admission.NewRoom(128, 16)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := admission.Body(w, r, maxForm, formTime); errors.Is(err, admission.ErrTooLarge) {
+			http.Error(w, "the form is too large", http.StatusRequestEntityTooLarge)
+			return
+		} else if err != nil {
+			http.Error(w, "the form broke off, or came too slowly", http.StatusBadRequest)
+			return
+		}
+		room, key := doors, admission.Address(r.RemoteAddr)
+		if token := api.Token(r); token != "" {
+			if by, err := p.Desk.Caller(r.Context(), token); err == nil {
+				room, key = staff, string(by.Account)
+			}
+		}
+		leave, ok := room.Enter(key)
+		if !ok {
+			admission.Busy(w)
+			return
+		}
+		defer leave()
+		next.ServeHTTP(w, r)
+	})
 }
 
 func headers(next http.Handler) http.Handler {
@@ -103,6 +139,7 @@ type view struct {
 	Data    any
 
 	p       *pages
+	w       http.ResponseWriter
 	ctx     context.Context
 	by      desk.Caller
 	token   string
@@ -131,7 +168,7 @@ func (p *pages) view(w http.ResponseWriter, r *http.Request, by desk.Caller) *vi
 		lang = c.Value
 	}
 	english := lang == "en" || lang != "vi" && api.English(r.Header.Get("Accept-Language"))
-	v := &view{Lang: "vi", p: p, ctx: r.Context(), by: by, Login: by.Login, token: api.Token(r), address: r.URL, english: english}
+	v := &view{w: w, Lang: "vi", p: p, ctx: r.Context(), by: by, Login: by.Login, token: api.Token(r), address: r.URL, english: english}
 	if english {
 		v.Lang = "en"
 	}
@@ -254,7 +291,8 @@ func (p *pages) fail(w http.ResponseWriter, v *view, status int, title, why stri
 
 // explain says an error in words for people.
 func (p *pages) explain(v *view, err error) (int, string) {
-	code, status := api.Classify(err)
+	code, status, headers := api.Classify(err)
+	maps.Copy(v.w.Header(), headers)
 	if status >= 500 {
 		p.Log.Error("A page failed", "error", err)
 		return status, v.T("went-wrong")

@@ -13,6 +13,7 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/totp"
 
+	"cotmoc/hub/server/admission"
 	"cotmoc/internal/phc"
 	"cotmoc/playlist"
 )
@@ -27,18 +28,44 @@ const (
 var ErrBusy = errors.New("too many people sign in at this moment: try again")
 
 // Hasher hashes two passwords at a time: hashing takes memory and a core by
-// design, and must not starve the screens' synchronisation.
-type Hasher struct{ slots chan struct{} }
+// design, and must not starve the screens' synchronisation. One of the two places is
+// kept for people who were here before, so that strangers who guess keep nobody out.
+type Hasher struct {
+	any, kept chan struct{}
+	waiting   *admission.Room // of strangers
+}
+
+// Who is it whose password is hashed.
+type Who struct {
+	From  string // address
+	Known bool   // it signed in from there before, or is signed in
+}
 
 // New makes a hasher.
-func New() Hasher { return Hasher{slots: make(chan struct{}, 2)} }
+func New() Hasher {
+	return Hasher{any: make(chan struct{}, 1), kept: make(chan struct{}, 1), waiting: admission.NewRoom(32, 4)}
+}
 
-func (h Hasher) enter(ctx context.Context) (func(), error) {
-	wait := time.NewTimer(10 * time.Second)
+// patience is how long somebody waits for a place.
+const patience = 10 * time.Second
+
+func (h Hasher) enter(ctx context.Context, who Who) (func(), error) {
+	kept := h.kept
+	if !who.Known {
+		kept = nil
+		leave, ok := h.waiting.Enter(who.From)
+		if !ok {
+			return nil, ErrBusy
+		}
+		defer leave()
+	}
+	wait := time.NewTimer(patience)
 	defer wait.Stop()
 	select {
-	case h.slots <- struct{}{}:
-		return func() { <-h.slots }, nil
+	case h.any <- struct{}{}:
+		return func() { <-h.any }, nil
+	case kept <- struct{}{}:
+		return func() { <-h.kept }, nil
 	case <-wait.C:
 		return nil, ErrBusy
 	case <-ctx.Done():
@@ -51,7 +78,7 @@ func (h Hasher) Hash(ctx context.Context, pass string) (string, error) {
 	if n := utf8.RuneCountInString(pass); n < Min || n > Max {
 		return "", &playlist.Error{Code: playlist.CodeInvalid, Where: "password", Detail: fmt.Sprintf("a password has %d to %d characters", Min, Max)}
 	}
-	leave, err := h.enter(ctx)
+	leave, err := h.enter(ctx, Who{Known: true})
 	if err != nil {
 		return "", err
 	}
@@ -61,7 +88,7 @@ func (h Hasher) Hash(ctx context.Context, pass string) (string, error) {
 
 // Check says whether pass is the password of a hash. An empty hash fits none
 // and costs as much time.
-func (h Hasher) Check(ctx context.Context, hash, pass string) (bool, error) {
+func (h Hasher) Check(ctx context.Context, who Who, hash, pass string) (bool, error) {
 	known := hash != ""
 	if !known {
 		hash = phc.Dummy
@@ -69,7 +96,7 @@ func (h Hasher) Check(ctx context.Context, hash, pass string) (bool, error) {
 	if len(pass) > 4*Max {
 		pass = ""
 	}
-	leave, err := h.enter(ctx)
+	leave, err := h.enter(ctx, who)
 	if err != nil {
 		return false, err
 	}

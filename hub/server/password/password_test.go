@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/base32"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +26,7 @@ func TestHash(t *testing.T) {
 		t.Errorf("two hashes share their salt: %v", err)
 	}
 	for pass, want := range map[string]bool{"mật khẩu dài": true, "mật khẩu dai": false, "": false, strings.Repeat("x", 5000): false} {
-		if ok, err := h.Check(t.Context(), hash, pass); ok != want || err != nil {
+		if ok, err := h.Check(t.Context(), Who{Known: true}, hash, pass); ok != want || err != nil {
 			t.Errorf("%.20q: %t %v", pass, ok, err)
 		}
 	}
@@ -37,44 +39,81 @@ func TestHash(t *testing.T) {
 
 func TestCheckRefuses(t *testing.T) {
 	h := New()
-	if ok, err := h.Check(t.Context(), "", ""); ok || err != nil {
+	if ok, err := h.Check(t.Context(), Who{Known: true}, "", ""); ok || err != nil {
 		t.Errorf("an account without a password: %t %v", ok, err)
 	}
 	good, _ := h.Hash(t.Context(), "0123456789")
 	for _, hash := range []string{"x", "$argon2i$v=19$m=1,t=1,p=1$AA$AA", strings.Replace(good, "m=19456", "m=99999999", 1), strings.Replace(good, "t=2", "t=0", 1), good[:len(good)-3] + "***", strings.Replace(good, "v=19", "v=16", 1)} {
-		if ok, err := h.Check(t.Context(), hash, "0123456789"); ok || err == nil {
+		if ok, err := h.Check(t.Context(), Who{Known: true}, hash, "0123456789"); ok || err == nil {
 			t.Errorf("%q: %t %v", hash, ok, err)
 		}
 	}
 }
 
-// However many sign in, two hash at a time, and nobody waits for ever.
-func TestSemaphore(t *testing.T) {
+// However many sign in, two hash at a time, nobody waits for ever, and strangers keep
+// nobody out who was here before.
+func TestHashingWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := New()
-		leave1, _ := h.enter(t.Context())
-		leave2, _ := h.enter(t.Context())
+		stranger, known := Who{From: "10.0.0.1"}, Who{From: "10.0.0.1", Known: true}
+		leave1, err := h.enter(t.Context(), stranger)
+		if err != nil {
+			t.Fatal(err)
+		}
 		begin := time.Now()
-		if _, err := h.enter(t.Context()); !errors.Is(err, ErrBusy) || time.Since(begin) != 10*time.Second {
-			t.Errorf("%v after %v", err, time.Since(begin))
+		if _, err := h.enter(t.Context(), stranger); !errors.Is(err, ErrBusy) || time.Since(begin) != patience {
+			t.Errorf("a second stranger: %v after %v", err, time.Since(begin))
+		}
+		leave2, err := h.enter(t.Context(), known)
+		if err != nil {
+			t.Fatalf("one who was here before: %v", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := h.enter(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := h.enter(ctx, known); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			leave, err := h.enter(t.Context())
+			leave, err := h.enter(t.Context(), stranger)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			leave()
 		})
+		synctest.Wait()
 		leave1()
 		wg.Wait()
 		leave2()
+		// Four of one address wait, and 32 of all; the others are told at once.
+		leave1, err = h.enter(t.Context(), stranger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refused atomic.Int32
+		ask := func(n int, from string) {
+			for range n {
+				wg.Go(func() {
+					begin := time.Now()
+					if _, err := h.enter(t.Context(), Who{From: from}); errors.Is(err, ErrBusy) && time.Since(begin) == 0 {
+						refused.Add(1)
+					}
+				})
+			}
+			synctest.Wait()
+		}
+		if ask(10, "10.0.0.2"); refused.Load() != 6 {
+			t.Errorf("of ten of one address %d were told at once", refused.Load())
+		}
+		for n := range 10 {
+			ask(4, fmt.Sprint("10.1.0.", n))
+		}
+		if refused.Load() != 6+40-28 {
+			t.Errorf("%d were told at once", refused.Load())
+		}
+		wg.Wait()
+		leave1()
 	})
 }
 

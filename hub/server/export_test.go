@@ -1,0 +1,4 @@
+package server
+
+// Forwarded is forwarded, for tests from outside.
+var Forwarded = forwarded
