@@ -168,6 +168,9 @@ type Tx interface {
 	Put(ctx context.Context, d Doc) (Doc, error)
 	// Delete removes a document whose revision is rev.
 	Delete(ctx context.Context, kind Kind, id playlist.ID, rev int64, at time.Time, by playlist.ID) error
+	// TrimHistory forgets the revisions of a document that were in a state, but the
+	// newest keep of these.
+	TrimHistory(ctx context.Context, kind Kind, id playlist.ID, state string, keep int) error
 	AppendAudit(ctx context.Context, r AuditRow) error
 	AddCheckpoint(ctx context.Context, c Checkpoint) error
 	// AddEdition adds a scope's edition, whose number is higher than all before,

@@ -159,6 +159,9 @@ func (d *Desk) StartUpload(ctx context.Context, by Caller, u Upload) (Upload, er
 		if open >= MaxUploads {
 			return u, &playlist.Error{Code: playlist.CodeRefused, Where: "upload", Detail: fmt.Sprintf("%d uploads are open already: finish or delete them first", open)}
 		}
+		if err := t.roomForUpload(u.Length); err != nil {
+			return u, err
+		}
 		u.Account = by.Account
 		doc := central.Doc{Kind: central.Uploads, ID: u.ID, Owner: u.Owner, Parent: by.Account, State: uploadOpen, Due: u.Expires}
 		if err := doc.Encode(u); err != nil {

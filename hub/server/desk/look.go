@@ -120,6 +120,9 @@ func (readOnly) Put(context.Context, central.Doc) (central.Doc, error) {
 func (readOnly) Delete(context.Context, central.Kind, playlist.ID, int64, time.Time, playlist.ID) error {
 	return errReadOnly
 }
+func (readOnly) TrimHistory(context.Context, central.Kind, playlist.ID, string, int) error {
+	return errReadOnly
+}
 func (readOnly) AppendAudit(context.Context, central.AuditRow) error     { return errReadOnly }
 func (readOnly) AddCheckpoint(context.Context, central.Checkpoint) error { return errReadOnly }
 func (readOnly) AddEdition(context.Context, central.Edition, int) error  { return errReadOnly }

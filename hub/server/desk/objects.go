@@ -32,6 +32,9 @@ func (t *tx) object(kind central.Kind, id playlist.ID, rev int64, raw json.RawMe
 	if err != nil {
 		return central.Doc{}, err
 	}
+	if err := bounded(o.row); err != nil {
+		return central.Doc{}, err
+	}
 	if id != "" && o.id != id {
 		return central.Doc{}, &playlist.Error{Code: playlist.CodeInvalid, Where: string(kind), Detail: fmt.Sprintf("the row says that it is %q, the address %q", o.id, id)}
 	}

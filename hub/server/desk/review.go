@@ -418,6 +418,11 @@ func (d *Desk) AddComment(ctx context.Context, by Caller, version playlist.ID, t
 		if text = strings.TrimSpace(text); text == "" || len(text) > 10_000 {
 			return Comment{}, &playlist.Error{Code: playlist.CodeInvalid, Where: "comment", Detail: "it has 1 to 10000 bytes"}
 		}
+		if n, err := t.Count(t.ctx, central.Query{Kind: central.Comments, Parent: version}); err != nil {
+			return Comment{}, err
+		} else if n >= maxRemarks {
+			return Comment{}, tooMuch("comment", "the version has %d comments already", n)
+		}
 		c := Comment{ID: NewID(), By: t.by.Account, Name: t.by.Login, At: t.now, Text: text}
 		kept := central.Doc{Kind: central.Comments, ID: c.ID, Owner: doc.Owner, Parent: version}
 		if err := kept.Encode(c); err != nil {

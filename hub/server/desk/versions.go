@@ -67,6 +67,9 @@ func (t *tx) newDraft(v Version, owner playlist.ID) (central.Doc, error) {
 			return central.Doc{}, fmt.Errorf("version %s in %s is %s: %w: go on with that one", o.ID, v.Language, o.State, central.ErrExists)
 		}
 	}
+	if err := t.roomForDraft(v, owner, len(same)); err != nil {
+		return central.Doc{}, err
+	}
 	v.Number, v.State, v.Submitted, v.Why = len(same)+1, playlist.Draft, nil, ""
 	doc := central.Doc{Kind: central.Versions, ID: v.ID, Owner: owner, Parent: v.Item, Name: string(v.Language)}
 	return t.keepVersion(doc, v)
@@ -81,7 +84,11 @@ func (t *tx) keepVersion(doc central.Doc, v Version) (central.Doc, error) {
 	if err := doc.Encode(v); err != nil {
 		return doc, err
 	}
-	return t.put(doc)
+	doc, err := t.put(doc)
+	if err == nil && doc.Rev%keptDrafts == 0 { // what was submitted is kept for ever
+		err = t.TrimHistory(t.ctx, central.Versions, doc.ID, string(playlist.Draft), keptDrafts)
+	}
+	return doc, err
 }
 
 // prepare makes the display copy of the text and looks for characters that no

@@ -476,3 +476,24 @@ func TestWithdrawAndExpire(t *testing.T) {
 		t.Errorf("what expired is still there: %+v", vs)
 	}
 }
+
+// However often a draft is saved, its history keeps the newest fifty saves and whatever
+// was submitted.
+func TestDraftsHistoryIsBounded(t *testing.T) {
+	w := newWorld(t)
+	w.item("i1", "bulletin")
+	id := w.draft(w.editor, playlist.Version{Item: "i1", Language: "vi"})
+	for n := range 3 * keptDrafts {
+		if _, err := w.EditVersion(t.Context(), w.editor, id, w.rev(id), playlist.Version{Item: "i1", Language: "vi", Title: "x", Text: fmt.Sprint("lần ", n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.submit(w.editor, id)
+	all, err := w.History(t.Context(), central.Versions, id)
+	if err != nil || len(all) > 2*keptDrafts+1 || all[len(all)-1].State != string(playlist.InReview) {
+		t.Errorf("%d revisions are kept: %v", len(all), err)
+	}
+	many := make([]string, maxTags+1)
+	_, err = w.try(w.editor, central.Items, "i1", playlist.Item{ID: "i1", Owner: "dd", Kind: playlist.Bulletin, Class: "bulletin", Tags: many})
+	w.code("many tags", err, playlist.CodeRefused)
+}

@@ -89,6 +89,15 @@ func (w writer) Delete(ctx context.Context, kind central.Kind, id playlist.ID, r
 	return w.keep(ctx, d)
 }
 
+func (w writer) TrimHistory(ctx context.Context, kind central.Kind, id playlist.ID, state string, keep int) error {
+	_, err := w.tx.ExecContext(ctx, `DELETE FROM history WHERE kind=?1 AND id=?2 AND state=?3 AND rev<=(
+		SELECT rev FROM history WHERE kind=?1 AND id=?2 AND state=?3 ORDER BY rev DESC LIMIT 1 OFFSET ?4)`, kind, id, state, keep)
+	if err != nil {
+		return fmt.Errorf("trim the history of %s %s: %w", kind, id, err)
+	}
+	return nil
+}
+
 func (w writer) AppendAudit(ctx context.Context, r central.AuditRow) error {
 	if _, err := w.tx.ExecContext(ctx, "INSERT INTO audit VALUES(?,?,?)", r.Seq, string(r.Row), r.Hash); err != nil {
 		return fmt.Errorf("write the audit: %w", err)

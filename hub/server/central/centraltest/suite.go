@@ -25,7 +25,7 @@ var Now = time.Date(2026, 11, 23, 8, 0, 0, 123456789, time.UTC)
 // it is called with the same dir; openCopy opens what Backup wrote.
 func Run(t *testing.T, open func(t *testing.T, dir string) central.Store, openCopy func(t *testing.T, path string) central.Store) {
 	for name, test := range map[string]func(t *testing.T, s central.Store){
-		"revisions": revisions, "list": list, "rollback": rollback, "history": history, "seq": seq, "audit": audit,
+		"revisions": revisions, "list": list, "rollback": rollback, "history": history, "trim": trim, "seq": seq, "audit": audit,
 		"editions": editions, "readers": readers, "twoOnOneRow": twoOnOneRow, "panics": panics, "model": model,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,6 +63,28 @@ func Run(t *testing.T, open func(t *testing.T, dir string) central.Store, openCo
 			t.Errorf("the copy holds %v", got)
 		}
 	})
+}
+
+func trim(t *testing.T, s central.Store) {
+	d := central.Doc{Kind: central.Versions, ID: "v"}
+	for n := range 10 {
+		d.State = "draft"
+		if n == 2 || n == 9 {
+			d.State = "other"
+		}
+		d = put(t, s, d)
+	}
+	write(t, s, func(tx central.Tx) error { return tx.TrimHistory(t.Context(), central.Versions, "v", "draft", 3) })
+	var revs []int64
+	if err := s.Read(t.Context(), func(r central.Reader) error {
+		all, err := r.History(t.Context(), central.Versions, "v")
+		for _, doc := range all {
+			revs = append(revs, doc.Rev)
+		}
+		return err
+	}); err != nil || !slices.Equal(revs, []int64{3, 7, 8, 9, 10}) {
+		t.Errorf("revisions %v are kept: %v", revs, err)
+	}
 }
 
 func closed(t *testing.T, s central.Store) {
