@@ -125,3 +125,47 @@ func TestConsole(t *testing.T) {
 		t.Errorf("the hub did not end well: %v", err)
 	}
 }
+
+// Communes come from a table, and move by a command that first says what it does.
+func TestPlacesFromATable(t *testing.T) {
+	dir := t.TempDir() + "/hub"
+	hub := func(t *testing.T, args ...string) (int, string) {
+		code, out, said := hub(t, "", args...)
+		return code, out + said
+	}
+	if code, out := hub(t, "init", "--data", dir); code != 0 {
+		t.Fatal(out)
+	}
+	table := func(text string) string {
+		path := filepath.Join(t.TempDir(), "communes.csv")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := table("\ufeffid,parent,kind,name_vi,name_en\nx-dong-dang,p-lang-son,commune,Xã Đồng Đăng,\nx-tan-thanh,p-lang-son,commune,Xã Tân Thanh,Tan Thanh\n")
+	if code, out := hub(t, "place", "import", good, "--data", dir); code != 0 || !strings.Contains(out, "2 places are new") {
+		t.Fatalf("%d %s", code, out)
+	}
+	if code, out := hub(t, "place", "import", good, "--data", dir); code != 0 || !strings.Contains(out, "0 places are new, 0 changed, 2 were here") {
+		t.Errorf("again: %d %s", code, out)
+	}
+	for text, want := range map[string]string{
+		"": "empty", "id,name_vi\n": "no column", "id,parent,kind,name_vi,x\na,p-lang-son,commune,b,c\n": "not known", "id,parent,kind,name_vi\n,p-lang-son,commune,b\n": "line 2",
+		"id,parent,kind,name_vi\nx-dong-dang,p-lao-cai,commune,b\n": "hub place move",
+	} {
+		if code, out := hub(t, "place", "import", table(text), "--data", dir); code == 0 || !strings.Contains(out, want) {
+			t.Errorf("%q: %d %s", text, code, out)
+		}
+	}
+	parent := func() string {
+		_, out := hub(t, "place", "move", "x-dong-dang", "--to", "p-cao-bang", "--json", "--data", dir)
+		return out
+	}
+	if code, out := hub(t, "place", "move", "x-dong-dang", "--to", "p-lao-cai", "--data", dir); code != 0 || !strings.Contains(out, "Nothing was changed") || !strings.Contains(parent(), `"from": "p-lang-son"`) {
+		t.Errorf("%d %s", code, out)
+	}
+	if code, out := hub(t, "place", "move", "x-dong-dang", "--to", "p-lao-cai", "--yes", "--data", dir); code != 0 || !strings.Contains(out, "It is done") || !strings.Contains(parent(), `"from": "p-lao-cai"`) {
+		t.Errorf("%d %s %s", code, out, parent())
+	}
+}

@@ -48,6 +48,9 @@ const usage = `usage: hub COMMAND [FLAGS]
   device pin --place ID     the PIN of the staff's page on the screens there and below; it is
                             read from standard input, and empty leaves each to its own
   device hold ID, release ID, revoke ID
+  place move ID --to ID     show what moving a place does, with --yes do it (--on DATE, --source TEXT)
+  place merge ID --to ID    the same for a place that goes up in another
+  place import FILE.csv     places from a table: id, parent, kind, name_vi, name_LANGUAGE
   export DIR                write a stick (--place ID)
   status                    editions, what waits, health (--json)
   audit verify              follow the audit's chain, also while no hub runs
@@ -76,7 +79,7 @@ func main() {
 // through are the commands that work on an open hub.
 var through = map[string]func(ctx context.Context, c *call) (int, error){
 	"user": userAdd, "import": importFolder, "publish": publishScopes, "status": status, "backup": backup,
-	"signatures": signatures, "trust": trustAdmin, "device": device, "export": export,
+	"signatures": signatures, "trust": trustAdmin, "device": device, "export": export, "place": place,
 }
 
 func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer) (int, error) {

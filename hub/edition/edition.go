@@ -62,8 +62,15 @@ var columns = []column{
 	kind("version", func(r *playlist.Rows) *[]playlist.Version { return &r.Versions }, func(v playlist.Version) playlist.ID { return v.ID }),
 }
 
-// Rows returns a catalogue's rows as they travel, sorted.
+// Rows returns a catalogue's rows as they travel, sorted. Two rows of one name are
+// refused.
 func Rows(r playlist.Rows) ([]feed.Row, error) {
+	out, err := List(r)
+	return out, errors.Join(err, feed.Sort(out))
+}
+
+// List returns a catalogue's rows as they travel, in no order.
+func List(r playlist.Rows) ([]feed.Row, error) {
 	var out []feed.Row
 	var errs []error
 	for _, c := range columns {
@@ -78,7 +85,18 @@ func Rows(r playlist.Rows) ([]feed.Row, error) {
 			out = append(out, feed.Row{Kind: c.kind, ID: string(id), Row: raw})
 		})
 	}
-	return out, errors.Join(append(errs, feed.Sort(out))...)
+	return out, errors.Join(errs...)
+}
+
+// NameOf is how Union names a row.
+func NameOf(r feed.Row) string {
+	switch r.Kind {
+	case "fact":
+		return "gate fact " + r.ID
+	case "media":
+		return "media " + short(r.ID)
+	}
+	return r.Kind + " " + r.ID
 }
 
 // Catalogue returns rows that travelled as the domain's. It reads strictly and

@@ -119,6 +119,7 @@ func (h *Hub) keep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-minute.C:
+			h.report(ctx, "A move of a place was not carried out", h.Desk.ApplyMoves(ctx))
 			h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
 			h.report(ctx, "What kiosks fetch was not brought up to date", h.Distribute(ctx))
 		case <-h.Desk.Changed():

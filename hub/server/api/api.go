@@ -84,8 +84,7 @@ type Server struct {
 // rooms are the places for requests, by purpose. Each is shared out: strangers by
 // address, people by account.
 type rooms struct {
-	strangers *admission.Room // who asks is looked up
-	doors     *admission.Room // signing in
+	strangers *admission.Room // short work for who is not known yet: signing in waits elsewhere
 	staff     *admission.Room
 	notices   *admission.Room // emergency notices, which nothing else keeps waiting
 	bulk      *admission.Room // files, up and down
@@ -94,7 +93,7 @@ type rooms struct {
 
 func newRooms() rooms {
 	return rooms{
-		strangers: admission.NewRoom(256, 64), doors: admission.NewRoom(32, 8), staff: admission.NewRoom(128, 16),
+		strangers: admission.NewRoom(1024, 512), staff: admission.NewRoom(128, 16),
 		notices: admission.NewRoom(32, 8), bulk: admission.NewRoom(64, 6), bodies: admission.NewRoom(48, 4),
 	}
 }
@@ -239,8 +238,6 @@ func isBulk(r *http.Request) bool {
 // room is where a request finds a place, and whose it is.
 func (s *Server) room(r *http.Request, in signedIn) (*admission.Room, string) {
 	switch {
-	case in.err != nil && r.Method == http.MethodPost:
-		return s.rooms.doors, admission.Address(r.RemoteAddr)
 	case in.err != nil:
 		return s.rooms.strangers, admission.Address(r.RemoteAddr)
 	case isBulk(r):

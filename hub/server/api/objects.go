@@ -172,10 +172,13 @@ func object[T any](s *Server, kind central.Kind, path, word string) {
 		doc, err := s.Desk.Put(ctx, by, kind, in.ID, rev, in.RawBody)
 		return &oneOutput[T]{ETag: etag(doc.Rev), Body: record[T](doc)}, err
 	})
-	add(s, op(http.MethodDelete, "/{id}", "delete", "Delete a "+word+" that nothing refers to"), func(ctx context.Context, by desk.Caller, in *ByRevision) (*struct{}, error) {
+	add(s, op(http.MethodDelete, "/{id}", "delete", "Delete a "+word+"; one that rows refer to only after asking"), func(ctx context.Context, by desk.Caller, in *deleteInput) (*struct{}, error) {
 		rev, err := revision(in.IfMatch)
 		if err != nil {
 			return nil, err
+		}
+		if in.Confirm {
+			return nil, s.Desk.DeleteUsed(ctx, by, kind, in.ID, rev)
 		}
 		return nil, s.Desk.Delete(ctx, by, kind, in.ID, rev)
 	})
@@ -187,6 +190,11 @@ func object[T any](s *Server, kind central.Kind, path, word string) {
 		}
 		return &struct{ Body []Record[T] }{out}, err
 	})
+}
+
+type deleteInput struct {
+	ByRevision
+	Confirm bool `query:"confirm" doc:"delete it though rows refer to it: their offices are told, and the rows do not count until they are mended"`
 }
 
 // list answers with a page, or with 304 where nothing of the kind has changed.

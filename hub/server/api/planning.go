@@ -54,6 +54,7 @@ func (s *Server) planning() {
 		})
 	s.visits()
 	s.publishing()
+	s.moves()
 }
 
 // visits registers what is counted at the touch screens.
@@ -79,6 +80,38 @@ func (s *Server) visits() {
 		}
 		v, err := s.Fleet.Visits(ctx, in.Place, from, until)
 		return &struct{ Body fleet.Visits }{v}, err
+	})
+}
+
+// moves are the acts on the tree of places.
+func (s *Server) moves() {
+	type moveInput struct {
+		ID   playlist.ID `path:"id" maxLength:"128"`
+		Body struct {
+			To     playlist.ID   `json:"to"`
+			Merge  bool          `json:"merge,omitempty" doc:"what lies under it and what it owns goes to the other"`
+			On     playlist.Date `json:"on,omitzero" doc:"local date of effect; without it at once"`
+			Source string        `json:"source,omitempty" doc:"the decision on which it rests" maxLength:"500"`
+			Seen   string        `json:"seen,omitempty" doc:"of the preview; without it nothing is changed, and the preview is the answer"`
+		}
+	}
+	op := huma.Operation{Method: http.MethodPost, Path: "/places/{id}/move", OperationID: "place-move", Summary: "Move or merge a place: first a preview, then, with what it says was seen, the act", Tags: []string{"places"}}
+	add(s, op, func(ctx context.Context, by desk.Caller, in *moveInput) (*struct{ Body desk.MovePreview }, error) {
+		m := desk.Move{Place: in.ID, To: in.Body.To, Merge: in.Body.Merge, On: in.Body.On, Source: in.Body.Source}
+		act := func() (desk.MovePreview, error) { return s.Desk.PreviewMove(ctx, by, m) }
+		if in.Body.Seen != "" {
+			act = func() (desk.MovePreview, error) { return s.Desk.MovePlace(ctx, by, m, in.Body.Seen) }
+		}
+		p, err := act()
+		return &struct{ Body desk.MovePreview }{p}, err
+	})
+	type messagesInput struct {
+		Place playlist.ID `query:"place" required:"true" maxLength:"128" doc:"the office, and those below it"`
+	}
+	op = huma.Operation{Method: http.MethodGet, Path: "/messages", OperationID: "messages", Summary: "What an office was told of others' acts on what its rows use", Tags: []string{"places"}}
+	add(s, op, func(ctx context.Context, by desk.Caller, in *messagesInput) (*struct{ Body []desk.Message }, error) {
+		all, err := s.Desk.Messages(ctx, by, in.Place)
+		return &struct{ Body []desk.Message }{all}, err
 	})
 }
 

@@ -50,6 +50,8 @@ const (
 	Devices Kind = "device" // kiosks, their keys and places
 	Roots   Kind = "root"   // of trust, each version
 
+	Moves Kind = "move" // of places, planned and done
+
 	Settings Kind = "setting" // of the hub itself
 
 	Sessions Kind = "session" // from here on: kept while they are needed
@@ -59,13 +61,14 @@ const (
 	Signed   Kind = "signed"   // newest metadata of each role, as it was signed
 	Signing  Kind = "signing"  // metadata that waits for signatures
 	Pairings Kind = "pairing"  // kiosks that want to be enrolled
+	Messages Kind = "message"  // to offices, of what others' acts have done to their rows
 	Assigned Kind = "assigned" // what each device was last told to hold, as a hash
 )
 
 // Transient says whether documents of the kind leave no history.
 func (k Kind) Transient() bool {
 	switch k {
-	case Sessions, Jobs, Uploads, Answers, Signed, Signing, Pairings, Assigned:
+	case Sessions, Jobs, Uploads, Answers, Signed, Signing, Pairings, Messages, Assigned:
 		return true
 	}
 	return false

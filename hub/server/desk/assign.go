@@ -12,6 +12,7 @@ import (
 
 	"cotmoc/hub/feed"
 	"cotmoc/hub/server/central"
+	"cotmoc/hub/trust"
 	"cotmoc/playlist"
 )
 
@@ -110,7 +111,8 @@ func (d *Desk) content(ctx context.Context, r central.Reader, places *tree, head
 // scopesHeld are the scopes that a machine at a place holds, in the order in which they
 // take precedence: the ministry, the place's own, and, until that one's signed edition
 // holds the place, those whose signed editions do. So a machine whose place moves shows
-// what it showed until its new province's edition is signed.
+// what it showed until its new province's edition is signed. What that one names of other
+// provinces comes last: a place that moved brought along what leans on it.
 func (d *Desk) scopesHeld(ctx context.Context, r central.Reader, places *tree, heads map[playlist.ID]int64, place playlist.ID) ([]string, error) {
 	out := []string{string(places.root)}
 	own := places.scope(place)
@@ -118,25 +120,36 @@ func (d *Desk) scopesHeld(ctx context.Context, r central.Reader, places *tree, h
 		return out, nil
 	}
 	out = append(out, string(own))
-	s, err := d.signedRows(ctx, r, own, heads[own])
-	if err != nil || s.places[place] {
+	mine, err := d.signedRows(ctx, r, own, heads[own])
+	if err != nil || mine.places[place] && len(mine.names) == 0 {
 		return out, err
 	}
-	var others []string
+	top, err := d.signedRows(ctx, r, places.root, heads[places.root])
+	if err != nil {
+		return out, err
+	}
+	var more []string
+	others := map[playlist.ID]*signedRows{}
 	for scope, number := range heads {
-		if _, is := places.Places[scope]; !is || scope == own || scope == places.root {
+		if string(scope) == trust.Emergency || scope == own || scope == places.root {
 			continue
 		}
 		s, err := d.signedRows(ctx, r, scope, number)
 		if err != nil {
 			return out, err
 		}
-		if s.places[place] {
-			others = append(others, string(scope))
+		others[scope] = s
+		if !mine.places[place] && s.places[place] {
+			more = append(more, string(scope))
 		}
 	}
-	slices.Sort(others)
-	return append(out, others...), nil
+	slices.Sort(more)
+	for _, scope := range namedElsewhere(mine, top, others) {
+		if !slices.Contains(more, scope) {
+			more = append(more, scope)
+		}
+	}
+	return append(out, more...), nil
 }
 
 func displaysAt(ctx context.Context, r central.Reader, place playlist.ID) ([]central.Doc, error) {

@@ -23,6 +23,8 @@ type Held struct {
 	Kind central.Kind `json:"kind"`
 	ID   playlist.ID  `json:"id"`
 	Why  string       `json:"why"`
+
+	Scope playlist.ID `json:"scope,omitempty" doc:"whose row it is, where it is another's"`
 }
 
 // gatherer reads the rows of a scope, or of all. Approved versions count as
@@ -215,7 +217,7 @@ func (g *gatherer) version(v Version, replaced bool) error {
 }
 
 func (g *gatherer) hold(kind central.Kind, id playlist.ID, why string) {
-	g.out.held = append(g.out.held, Held{kind, id, why})
+	g.out.held = append(g.out.held, Held{Kind: kind, ID: id, Why: why})
 }
 
 // marked gives a short text its line breaks. Wordless versions have no language.

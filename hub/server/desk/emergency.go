@@ -153,6 +153,8 @@ type signedRows struct {
 	places  map[playlist.ID]bool
 	notices map[string]bool      // rows, canonical
 	shown   map[playlist.ID]bool // versions that are on the screens
+
+	ids, names rowNames // rows that others may name; rows of others that it names
 }
 
 // signedRows reads the signed edition of a scope; what was read last is kept.
@@ -172,6 +174,9 @@ func (d *Desk) signedRows(ctx context.Context, r central.Reader, scope playlist.
 		return nil, err
 	}
 	s.whole = true
+	if err := s.readSigned(rows); err != nil {
+		return nil, err
+	}
 	for _, row := range rows {
 		switch row.Kind {
 		case "place":

@@ -133,8 +133,23 @@ func (t *tx) mayPutPlace(p playlist.Place, rev int64) error {
 	return t.tree.fits(p)
 }
 
-// Delete removes an object that nothing refers to. Its history stays.
+// Delete removes an object that nothing refers to. Its history stays. What is used it
+// refuses with an InUseError, which says by whom.
 func (d *Desk) Delete(ctx context.Context, by Caller, kind central.Kind, id playlist.ID, rev int64) error {
+	return d.remove(ctx, by, kind, id, rev, false)
+}
+
+// DeleteUsed removes an object though rows refer to it, after the caller was asked. The
+// offices that own those rows are told; the rows stay, and do not count until they are
+// mended.
+func (d *Desk) DeleteUsed(ctx context.Context, by Caller, kind central.Kind, id playlist.ID, rev int64) error {
+	return d.remove(ctx, by, kind, id, rev, true)
+}
+
+// mayCutOff are the kinds whose rows others can do without.
+var mayCutOff = []central.Kind{central.Layouts, central.Playlists, central.Calendars, central.Items, central.Displays}
+
+func (d *Desk) remove(ctx context.Context, by Caller, kind central.Kind, id playlist.ID, rev int64, confirmed bool) error {
 	_, err := do(ctx, d, by, "delete "+string(kind), func(t *tx) (struct{}, error) {
 		k, ok := kinds[kind]
 		if !ok {
@@ -152,7 +167,11 @@ func (d *Desk) Delete(ctx context.Context, by Caller, kind central.Kind, id play
 		if err := t.need(k.right, place); err != nil {
 			return struct{}{}, err
 		}
-		if err := t.unused(kind, id); err != nil {
+		err = t.unused(kind, id)
+		if used, ok := errors.AsType[*InUseError](err); ok && confirmed && used.May {
+			err = t.tellUsers(used, kind, id, old.Owner)
+		}
+		if err != nil {
 			return struct{}{}, err
 		}
 		if err := t.forgetApproval(kind, id, old.Owner); err != nil {
@@ -164,6 +183,19 @@ func (d *Desk) Delete(ctx context.Context, by Caller, kind central.Kind, id play
 		return struct{}{}, t.afterDeleting(old)
 	})
 	return err
+}
+
+// tellUsers leaves a message for every office whose rows lose what they use.
+func (t *tx) tellUsers(used *InUseError, kind central.Kind, id, owner playlist.ID) error {
+	for _, u := range used.Uses {
+		if u.Scope == owner || u.Scope == "" {
+			continue
+		}
+		if err := t.tell(u.Scope, Message{Code: "deleted", Kind: u.Kind, Row: u.ID, Args: []string{string(kind), string(id)}}); err != nil {
+			return err
+		}
+	}
+	return t.detail(map[string]any{"used_by": len(used.Uses)})
 }
 
 // forgetApproval: what is on the screens is taken off them by who may withdraw,
@@ -185,13 +217,29 @@ func (t *tx) forgetApproval(kind central.Kind, id, owner playlist.ID) error {
 // referrers are the kinds whose rows may name one of the kind.
 var referrers = map[central.Kind][]central.Kind{
 	central.Places:    {central.Places, central.Displays, central.Schedules, central.Mandatory, central.Notices, central.Items, central.Facts},
-	central.Displays:  {central.Schedules},
+	central.Displays:  {central.Schedules, central.Devices},
 	central.Layouts:   {central.Places, central.Displays, central.Schedules},
 	central.Items:     {central.Playlists, central.Mandatory},
 	central.Playlists: {central.Places, central.Displays, central.Layouts, central.Playlists, central.Schedules},
 	central.Calendars: {central.Schedules},
 	central.Classes:   {central.Items},
 }
+
+// InUseError says what uses something that is to be deleted. May says whether it can be
+// deleted all the same.
+type InUseError struct {
+	why  *playlist.Error
+	Uses []Held
+	May  bool
+}
+
+func (e *InUseError) Error() string { return e.why.Error() }
+
+// Unwrap lets it pass for a playlist.Error.
+func (e *InUseError) Unwrap() error { return e.why }
+
+// maxUses bounds how many uses are listed.
+const maxUses = 100
 
 // unused refuses to remove what something refers to, and says what.
 func (t *tx) unused(kind central.Kind, id playlist.ID) error {
@@ -201,31 +249,82 @@ func (t *tx) unused(kind central.Kind, id playlist.ID) error {
 		}
 	}
 	if kind == central.Places {
-		for _, k := range []central.Kind{central.Layouts, central.Playlists, central.Calendars, central.Accounts, central.Grants} {
-			if n, err := t.Count(t.ctx, central.Query{Kind: k, Owners: []playlist.ID{id}}); err != nil || n > 0 {
-				return errors.Join(err, inUse(kind, id, fmt.Sprintf("it owns a %s", k)))
-			}
+		if err := t.emptyPlace(id); err != nil {
+			return err
 		}
 	}
-	needle := string(id)
-	for _, k := range referrers[kind] {
-		docs, err := t.List(t.ctx, central.Query{Kind: k})
+	uses, err := t.uses(kind, id)
+	if err != nil || len(uses) == 0 {
+		return err
+	}
+	var names []string
+	for _, u := range uses[:min(len(uses), 10)] {
+		names = append(names, fmt.Sprintf("%s %s of %s", u.Kind, u.ID, u.Scope))
+	}
+	why := fmt.Sprintf("%d rows refer to it: %s", len(uses), strings.Join(names, ", "))
+	return &InUseError{why: inUse(kind, id, why), Uses: uses, May: slices.Contains(mayCutOff, kind)}
+}
+
+// emptyPlace refuses to close a place at which something still is, or which editions
+// still hold for others.
+func (t *tx) emptyPlace(id playlist.ID) error {
+	for _, k := range []central.Kind{central.Layouts, central.Playlists, central.Calendars, central.Accounts, central.Grants, central.Devices, central.Pairings} {
+		n, err := t.Count(t.ctx, central.Query{Kind: k, Owners: []playlist.ID{id}})
+		if k == central.Devices && err == nil {
+			var revoked int
+			revoked, err = t.Count(t.ctx, central.Query{Kind: k, Owners: []playlist.ID{id}, States: []string{string(DeviceRevoked)}})
+			n -= revoked
+		}
+		if err != nil || n > 0 {
+			return errors.Join(err, inUse(central.Places, id, fmt.Sprintf("it owns a %s", k)))
+		}
+	}
+	heads, err := t.d.heads(t.ctx, t, t.tree)
+	if err != nil || heads[id] == 0 {
+		return err
+	}
+	s, err := t.d.signedRows(t.ctx, t, id, heads[id])
+	if err != nil {
+		return err
+	}
+	for place := range s.places {
+		p, ok := t.tree.Places[place]
+		if !ok {
+			continue
+		}
+		to := t.tree.scopeOfPlace(p)
+		fresh, err := t.d.signedRows(t.ctx, t, to, heads[to])
 		if err != nil {
 			return err
 		}
-		for _, doc := range docs {
-			if k == kind && doc.ID == id || !strings.Contains(string(doc.Body), needle) {
-				continue
-			}
-			if refersTo(doc.Body, kind, id) {
-				return inUse(kind, id, fmt.Sprintf("%s %s refers to it", k, doc.ID))
-			}
+		if !fresh.places[place] {
+			return inUse(central.Places, id, fmt.Sprintf("its signed edition still holds %s, which %s has not signed yet: its machines would show nothing", place, to))
 		}
 	}
 	return nil
 }
 
-func inUse(kind central.Kind, id playlist.ID, why string) error {
+// uses lists the rows that refer to one.
+func (t *tx) uses(kind central.Kind, id playlist.ID) (out []Held, err error) {
+	needle := string(id)
+	for _, k := range referrers[kind] {
+		docs, err := t.List(t.ctx, central.Query{Kind: k})
+		if err != nil {
+			return nil, err
+		}
+		for _, doc := range docs {
+			if k == kind && doc.ID == id || !strings.Contains(string(doc.Body), needle) || !refersTo(doc.Body, kind, id) {
+				continue
+			}
+			if out = append(out, Held{Kind: k, ID: doc.ID, Scope: doc.Owner, Why: "it refers to it"}); len(out) == maxUses {
+				return out, nil
+			}
+		}
+	}
+	return out, nil
+}
+
+func inUse(kind central.Kind, id playlist.ID, why string) *playlist.Error {
 	return &playlist.Error{Code: playlist.CodeRefused, Where: fmt.Sprintf("%s %s", kind, id), Detail: why}
 }
 

@@ -118,16 +118,9 @@ func (p *Plans) View(ctx context.Context, published bool) (*View, error) {
 		v := &View{}
 		rows := playlist.Rows{Format: playlist.Format}
 		if published {
-			for _, place := range places.Places {
-				if place.Kind != playlist.Ministry && place.Kind != playlist.Province {
-					continue
-				}
-				more, err := publishedRows(ctx, r, place.ID)
-				if err != nil {
-					return err
-				}
-				rows = join(rows, more)
-			}
+			err := v.readPublished(ctx, r, places)
+			p.view[which], p.seqs[which] = v, seqs
+			return err
 		} else {
 			content, err := readApproved(ctx, r)
 			if err != nil {
@@ -148,6 +141,34 @@ func (p *Plans) View(ctx context.Context, published bool) (*View, error) {
 		return nil
 	})
 	return p.view[which], err
+}
+
+// readPublished joins what the scopes have published, as kiosks do.
+func (v *View) readPublished(ctx context.Context, r central.Reader, places *tree) error {
+	var scopes []edition.Scoped
+	v.rows = playlist.Rows{Format: playlist.Format}
+	for _, id := range append([]playlist.ID{places.root}, slices.DeleteFunc(places.scopes(), func(id playlist.ID) bool { return id == places.root })...) {
+		rows, err := publishedRows(ctx, r, id)
+		if err != nil {
+			return err
+		}
+		v.rows = join(v.rows, rows)
+		scopes = append(scopes, edition.Scoped{Scope: id, Rows: rows})
+	}
+	v.Catalogue = &playlist.Catalogue{}
+	if len(scopes[0].Rows.Places) > 0 {
+		c, _, dropped, err := edition.Union(places.root, scopes)
+		if err != nil {
+			return err
+		}
+		v.Catalogue = c
+		for _, d := range dropped {
+			kind, id, _ := strings.Cut(d.Row, " ")
+			v.Held = append(v.Held, Held{Kind: central.Kind(kind), ID: playlist.ID(id), Why: d.Why, Scope: d.Scope})
+		}
+	}
+	v.planner = &plan.Planner{Catalogue: v.Catalogue, Files: everything{}}
+	return nil
 }
 
 // Unpublished says whether anything that the screens would show differs from
@@ -184,9 +205,13 @@ func (p *Plans) Unpublished(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	b, err := edition.Rows(live)
+	b, err := edition.List(live)
 	if err != nil {
 		return false, err
+	}
+	if feed.Sort(b) != nil { // a place that moves stands in two editions for a while
+		p.compared, p.differ = [2]*View{planned, published}, true
+		return true, nil
 	}
 	p.compared, p.differ = [2]*View{planned, published}, feed.Sum(a) != feed.Sum(b)
 	return p.differ, nil
@@ -206,7 +231,7 @@ func (v *View) asFarAsWhole(rows playlist.Rows) (*playlist.Catalogue, error) {
 			id, _, _ := strings.Cut(strings.TrimSuffix(rest, ":"), " ")
 			id = strings.TrimSuffix(id, ":")
 			if !bad[kind+" "+id] {
-				v.Held = append(v.Held, Held{central.Kind(kind), playlist.ID(id), e.Detail})
+				v.Held = append(v.Held, Held{Kind: central.Kind(kind), ID: playlist.ID(id), Why: e.Detail})
 			}
 			bad[kind+" "+id] = true
 		}
@@ -232,12 +257,14 @@ func problems(err error) (out []*playlist.Error) {
 }
 
 func count(r playlist.Rows) int {
-	return len(r.Displays) + len(r.Layouts) + len(r.Items) + len(r.Versions) + len(r.Facts) + len(r.Playlists) + len(r.Schedules) + len(r.Mandatory) + len(r.Notices) + len(r.Media)
+	return len(r.Places) + len(r.Calendars) + len(r.Displays) + len(r.Layouts) + len(r.Items) + len(r.Versions) + len(r.Facts) + len(r.Playlists) + len(r.Schedules) + len(r.Mandatory) + len(r.Notices) + len(r.Media)
 }
 
 // without leaves out rows by "kind id".
 func without(r playlist.Rows, bad map[string]bool) playlist.Rows {
 	is := func(kind string, id playlist.ID) bool { return bad[kind+" "+string(id)] }
+	r.Places = slices.DeleteFunc(slices.Clone(r.Places), func(x playlist.Place) bool { return is("place", x.ID) })
+	r.Calendars = slices.DeleteFunc(slices.Clone(r.Calendars), func(x playlist.Calendar) bool { return is("calendar", x.ID) })
 	r.Displays = slices.DeleteFunc(slices.Clone(r.Displays), func(x playlist.Display) bool { return is("display", x.ID) })
 	r.Layouts = slices.DeleteFunc(slices.Clone(r.Layouts), func(x playlist.Layout) bool { return is("layout", x.ID) })
 	r.Items = slices.DeleteFunc(slices.Clone(r.Items), func(x playlist.Item) bool { return is("item", x.ID) })

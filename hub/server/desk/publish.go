@@ -26,6 +26,7 @@ type Publication struct {
 	Published []playlist.ID `json:"published,omitempty"` // versions that are new on the screens
 	Withdrawn int           `json:"withdrawn"`
 	Held      []Held        `json:"held,omitempty"`
+	Others    []Held        `json:"others,omitempty" doc:"what other offices' rows lack: for them to mend, and no hindrance here"`
 	Unchanged bool          `json:"unchanged,omitempty"` // nothing to publish: Number is the one that holds
 	Unheld    bool          `json:"unheld,omitempty" doc:"nobody holds the scope's role of trust: no kiosk will ever show this"`
 }
@@ -75,13 +76,19 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			if err != nil {
 				return nil, err
 			}
+			if err := t.carryOver(scope, &g.rows); err != nil {
+				return nil, err
+			}
 			if g.rows.Notices, err = counting(ctx, t, g.rows.Notices, t.now); err != nil {
 				return nil, err
 			}
 			gatheredOf[scope] = g
 		}
-		if err := t.whole(gatheredOf, force); err != nil {
-			return nil, err
+		checks := map[playlist.ID]checked{}
+		for _, scope := range scopes {
+			if checks[scope], err = t.check(scope, gatheredOf, force); err != nil {
+				return nil, err
+			}
 		}
 		var out []Publication
 		said := map[string]any{}
@@ -90,6 +97,7 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			if err != nil {
 				return nil, err
 			}
+			p.Held, p.Others = append(p.Held, checks[scope].held...), checks[scope].others
 			said[string(scope)] = map[string]any{"number": p.Number, "unchanged": p.Unchanged, "versions": len(p.Published)}
 			out = append(out, p)
 		}
@@ -115,47 +123,6 @@ func (t *tx) publishOne(scope playlist.ID, g gathered) (Publication, error) {
 		return p, err
 	}
 	return t.addEdition(p, rows, g.withdrawn)
-}
-
-// whole checks the union of the new rows and of what the other scopes have
-// published: that is what a kiosk will hold.
-func (t *tx) whole(fresh map[playlist.ID]gathered, force bool) error {
-	all := playlist.Rows{Format: playlist.Format}
-	for _, p := range t.tree.Places {
-		if p.Kind != playlist.Ministry && p.Kind != playlist.Province {
-			continue
-		}
-		if g, ok := fresh[p.ID]; ok {
-			all = join(all, g.rows)
-			continue
-		}
-		others, err := publishedRows(t.ctx, t, p.ID)
-		if err != nil {
-			return err
-		}
-		if p.ID == t.tree.root && len(others.Places) == 0 {
-			return &playlist.Error{Code: playlist.CodeRefused, Where: "publish", Detail: "the ministry has published nothing yet: its edition, which names the provinces, comes first"}
-		}
-		all = join(all, others)
-	}
-	c, err := playlist.NewCatalogue(all)
-	if err != nil {
-		return &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: "the edition would not be whole; what it names of another scope must be published with it or before: " + err.Error()}
-	}
-	if force {
-		return nil
-	}
-	for _, id := range c.DisplayOrder {
-		d := c.Displays[id]
-		if d.QuotaMB == 0 {
-			continue
-		}
-		if need := bytesOf(c, d); need > int64(d.QuotaMB)*1e6 {
-			return &playlist.Error{Code: playlist.CodeRefused, Where: "publish",
-				Detail: fmt.Sprintf("display %s must hold %d MB and may keep %d MB", id, need/1e6, d.QuotaMB)}
-		}
-	}
-	return nil
 }
 
 // publishedRows returns the catalogue of a scope's newest edition.
@@ -439,7 +406,7 @@ func (d *Desk) Expire(ctx context.Context) (int, error) {
 func (d *Desk) Sweep(ctx context.Context) (uploads []playlist.ID, err error) {
 	now := d.Now()
 	err = d.Store.Write(ctx, func(tx central.Tx) error {
-		for _, q := range []central.Query{{Kind: central.Answers, Due: now}, {Kind: central.Sessions, Due: now}, {Kind: central.Uploads, Due: now}, {Kind: central.Pairings, Due: now},
+		for _, q := range []central.Query{{Kind: central.Answers, Due: now}, {Kind: central.Sessions, Due: now}, {Kind: central.Uploads, Due: now}, {Kind: central.Pairings, Due: now}, {Kind: central.Messages, Due: now},
 			{Kind: central.Jobs, States: []string{JobDone}}} {
 			q.Limit = 1000
 			docs, err := tx.List(ctx, q)

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"cotmoc/hub/server/central"
 	"cotmoc/playlist"
@@ -77,6 +78,18 @@ func (t *tree) scopeOfPlace(p playlist.Place) playlist.ID {
 		return p.ID
 	}
 	return t.scope(p.Parent)
+}
+
+// scopes lists the places that have editions of their own, in order.
+func (t *tree) scopes() []playlist.ID {
+	var out []playlist.ID
+	for id, p := range t.Places {
+		if p.Kind == playlist.Ministry || p.Kind == playlist.Province {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 var levels = map[playlist.PlaceKind]int{playlist.Ministry: 3, playlist.Province: 2, playlist.Commune: 1}
