@@ -51,6 +51,9 @@ const usage = `usage: hub COMMAND [FLAGS]
   place move ID --to ID     show what moving a place does, with --yes do it (--on DATE, --source TEXT)
   place merge ID --to ID    the same for a place that goes up in another
   place import FILE.csv     places from a table: id, parent, kind, name_vi, name_LANGUAGE
+  clock                     whether this hub's clock may sign
+  clock confirm             it was checked and is right: sign again
+  clock correct --to TIME   a root that sets kiosks' clocks back, after wrong times went out
   export DIR                write a stick (--place ID)
   status                    editions, what waits, health (--json)
   audit verify              follow the audit's chain, also while no hub runs
@@ -79,7 +82,7 @@ func main() {
 // through are the commands that work on an open hub.
 var through = map[string]func(ctx context.Context, c *call) (int, error){
 	"user": userAdd, "import": importFolder, "publish": publishScopes, "status": status, "backup": backup,
-	"signatures": signatures, "trust": trustAdmin, "device": device, "export": export, "place": place,
+	"signatures": signatures, "trust": trustAdmin, "device": device, "export": export, "place": place, "clock": clock,
 }
 
 func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer) (int, error) {
@@ -171,7 +174,7 @@ func options(stderr io.Writer) server.Options {
 	if err != nil {
 		self = os.Args[0]
 	}
-	return server.Options{Now: time.Now, Log: slog.New(slog.NewJSONHandler(stderr, nil)), Self: []string{self, renderCommand}}
+	return server.Options{Now: time.Now, Mono: server.SinceBoot, Log: slog.New(slog.NewJSONHandler(stderr, nil)), Self: []string{self, renderCommand}}
 }
 
 // call is a command that works on an open hub.

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"cotmoc/hub/edition"
 	"cotmoc/hub/feed"
@@ -78,6 +79,19 @@ func (o *online) keep() error {
 	return nil
 }
 
+// keepRoots writes the roots that came: the chain to the newest one verifies by itself.
+func (o *online) keepRoots() error {
+	for name, raw := range o.came {
+		if !strings.HasSuffix(name, ".root.json") {
+			continue
+		}
+		if err := o.c.put("trust/"+name, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Look brings metadata and rows up to date. It returns true if something came that
 // kiosk has to look at. What kiosk accepts is for kiosk to decide; what is not
 // signed is not even kept.
@@ -89,6 +103,9 @@ func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 		state, ed, err = w.Trust.Refresh(ctx, src, w.At, w.Scopes)
 	}
 	if err != nil {
+		if state.RootVersion() > w.Trust.RootVersion() { // a new root is taken, whatever came with it
+			return true, errors.Join(err, src.keepRoots())
+		}
 		return false, err
 	}
 	if len(src.came) == 0 && string(state.Timestamp) == string(w.Trust.Timestamp) && sameRoles(state.Roles, w.Trust.Roles) && c.whole(ed) {

@@ -148,15 +148,15 @@ func (f *Fetch) round(ctx context.Context, pause *backoff) time.Duration {
 	if !ok {
 		return time.Second
 	}
+	came, err := f.Client.Look(ctx, w) // before anything that a wrong time could keep from going on
+	f.note(err)
+	f.progress(local.Progress{Staged: came, Round: true})
 	if renewed, err := f.Client.Renew(ctx, w.Trust); renewed {
 		f.again()
 		return time.Hour
 	} else if errors.Is(err, errRefused) {
 		f.note(err)
 	}
-	came, err := f.Client.Look(ctx, w)
-	f.note(err)
-	f.progress(local.Progress{Staged: came && err == nil, Round: true})
 	f.mu.Lock()
 	open := f.stream
 	f.mu.Unlock()
@@ -413,7 +413,7 @@ func (f *Fetch) deliverOnce(ctx context.Context, w local.Want) error {
 	f.mu.Lock()
 	owed := f.owed
 	f.mu.Unlock()
-	due := w.Report != nil && (owed || f.news(*w.Report) || time.Since(f.toldAt) > reportTime)
+	due := w.Report != nil && (owed || f.news(*w.Report) || time.Since(f.toldAt) > f.every(w))
 	if due {
 		began := time.Now()
 		var out feed.Reported
@@ -446,6 +446,17 @@ func (f *Fetch) deliverOnce(ctx context.Context, w local.Want) error {
 	return nil
 }
 
+// doubtTime is how often a machine whose clock is in doubt asks the hub for the time.
+const doubtTime = 5 * time.Minute
+
+// every is after how long a report is due without news.
+func (f *Fetch) every(w local.Want) time.Duration {
+	if w.Doubt {
+		return doubtTime
+	}
+	return reportTime
+}
+
 // news says whether a report says something that the hub should know at once:
 // another edition, another notice, other troubles.
 func (f *Fetch) news(r feed.Report) bool {
@@ -455,15 +466,21 @@ func (f *Fetch) news(r feed.Report) bool {
 	if r.Edition != f.told.Edition || r.Number != f.told.Number || r.Emergency != f.told.Emergency || r.Assignment != f.told.Assignment {
 		return true
 	}
-	return time.Since(f.toldAt) > flapping && problems(r.Status) != problems(f.told.Status)
+	was, trusted := said(f.told.Status)
+	is, trusts := said(r.Status)
+	return trusted != trusts || time.Since(f.toldAt) > flapping && is != was
 }
 
-func problems(status []byte) string {
+// said is which troubles a status tells of, and whether the clock is believed.
+func said(status []byte) (problems string, trusted bool) {
 	var s struct {
 		Problems []string `json:"problems"`
+		Clock    struct {
+			Trusted bool `json:"trusted"`
+		} `json:"clock"`
 	}
 	if json.Unmarshal(status, &s) != nil {
-		return ""
+		return "", false
 	}
-	return fmt.Sprint(s.Problems)
+	return fmt.Sprint(s.Problems), s.Clock.Trusted
 }

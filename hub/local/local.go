@@ -143,6 +143,7 @@ type Want struct {
 	Trust   trust.State  `json:"trust"`
 	At      time.Time    `json:"at"` // an instant for which metadata is checked, and certificates
 	Clock   bool         `json:"clock"`
+	Doubt   bool         `json:"doubt,omitempty"` // the clock and the hub's time contradict each other
 	Scopes  []string     `json:"scopes,omitempty"`
 	Kbit    int          `json:"kbit,omitempty"`
 	Hours   string       `json:"hours,omitempty"` // in which files of the classes Later and Library may come

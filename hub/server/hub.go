@@ -62,6 +62,9 @@ const (
 // Config is DIR/hub.json, which may be missing.
 type Config struct {
 	OIDC *login.Config `json:"oidc,omitempty"`
+	// TimeServer is an NTP server with which this hub's clock is compared, as host or
+	// host:port.
+	TimeServer string `json:"time_server,omitempty"`
 }
 
 // Hub is an open hub.
@@ -81,6 +84,7 @@ type Hub struct {
 	distributing sync.Mutex
 	told         string // the emergency metadata that was announced last
 
+	clock   *desk.Watch
 	store   *sqlite.Store
 	lock    *os.File
 	metrics *metrics
@@ -91,6 +95,7 @@ type Hub struct {
 // Options are how a hub is opened.
 type Options struct {
 	Now    func() time.Time
+	Mono   func() time.Duration // SinceBoot; nil: the clock is not compared with it
 	Log    *slog.Logger
 	Self   []string // command that runs intake.RenderPDF
 	Secure bool     // people reach it over TLS
@@ -190,7 +195,14 @@ func open(ctx context.Context, dir string, o Options, create bool) (h *Hub, err 
 		return h, err
 	}
 	files := blob.Checked{Store: folder}
-	h.Desk = desk.New(desk.Options{Store: h.store, Files: files, Fonts: typeset.New(), Now: o.Now, Log: o.Log, Key: key, Checkpoint: h.keepCheckpoint})
+	config, err := readConfig(filepath.Join(dir, configFile))
+	if err != nil {
+		return h, err
+	}
+	if err := h.watchClock(o, config); err != nil {
+		return h, err
+	}
+	h.Desk = desk.New(desk.Options{Store: h.store, Files: files, Fonts: typeset.New(), Now: o.Now, Log: o.Log, Key: key, Checkpoint: h.keepCheckpoint, Clock: h.clock})
 	h.Plans = desk.NewPlans(h.Desk)
 	h.Public = publish.Public{Dir: filepath.Join(dir, publicDir), Files: files}
 	h.Worker = &intake.Worker{Desk: h.Desk, Dir: filepath.Join(dir, workDir), Self: o.Self, Log: o.Log}
@@ -278,6 +290,9 @@ func (h *Hub) Close() error {
 	var errs []error
 	if h.Desk != nil {
 		errs = append(errs, h.Desk.Checkpoint(context.Background()))
+	}
+	if h.store != nil {
+		errs = append(errs, h.keepClock())
 	}
 	if h.reports != nil {
 		errs = append(errs, h.reports.Close())

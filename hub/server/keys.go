@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
@@ -143,6 +144,14 @@ func (h *Hub) StartTrust(ctx context.Context, by desk.Caller, roles map[string]t
 	return h.Desk.StartTrust(ctx, by, roles, h.online)
 }
 
+// CorrectClocks prepares the next root, which sets kiosks' clocks back.
+func (h *Hub) CorrectClocks(ctx context.Context, by desk.Caller, to time.Time) (desk.Request, error) {
+	return h.Desk.CorrectClocks(ctx, by, h.online, to)
+}
+
+// Held says why nothing is signed, or nil.
+func (h *Hub) Held() *desk.Hold { return h.clock.Held() }
+
 // Delegate prepares the ministry's metadata that trusts holders with roles; the
 // hub's own key for assignments is among them.
 func (h *Hub) Delegate(ctx context.Context, by desk.Caller, roles map[string]trust.Holders) error {
@@ -204,6 +213,9 @@ func (h *Hub) Distribute(ctx context.Context) error {
 	h.distributing.Lock()
 	defer h.distributing.Unlock()
 	_, err := h.Desk.WriteEditions(ctx, h.Public) // before anything signed names them
+	if clock := h.clock.Check(); clock != nil {   // whatever is signed now would say a wrong time
+		return errors.Join(err, clock)
+	}
 	err = errors.Join(err, h.Desk.Prepare(ctx))
 	if h.Demo() {
 		err = errors.Join(err, h.signDemo(ctx))
@@ -222,6 +234,7 @@ func (h *Hub) witness(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.clock.Signed(trust.IssuedAt(timestamp))
 	changed, err := h.Public.WriteTrust(files, timestamp, h.Desk.Now())
 	if changed {
 		h.announce(files, timestamp)

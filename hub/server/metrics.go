@@ -55,6 +55,12 @@ func newMetrics(h *Hub) *metrics {
 			head, err := r.AuditHead(ctx)
 			return float64(head.Seq), err
 		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hub_clock_held", Help: "1 while nothing is signed because the clock cannot be believed."}, func() float64 {
+			if h.clock.Check() != nil {
+				return 1
+			}
+			return 0
+		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hub_disk_free_bytes", Help: "Room on the hub's disk."}, func() float64 {
 			health, _ := h.Health(context.Background())
 			return float64(health.FreeMB) * (1 << 20)

@@ -113,12 +113,14 @@ func (h *Hub) keep(ctx context.Context) error {
 	minute, hour := every(time.Minute), every(time.Hour)
 	defer minute.Stop()
 	defer hour.Stop()
+	h.lookAtClock(ctx)
 	h.tidy(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-minute.C:
+			h.lookAtClock(ctx)
 			h.report(ctx, "A move of a place was not carried out", h.Desk.ApplyMoves(ctx))
 			h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
 			h.report(ctx, "What kiosks fetch was not brought up to date", h.Distribute(ctx))
@@ -133,7 +135,7 @@ func (h *Hub) keep(ctx context.Context) error {
 
 // tidy removes what ended, and finishes what a power cut interrupted.
 func (h *Hub) tidy(ctx context.Context) {
-	if !h.clockHolds(ctx) {
+	if h.clock.Check() != nil || !h.clockHolds(ctx) {
 		h.Log.Error("The clock is far from where it was: nothing expires until it is right", "now", h.Desk.Now())
 		return
 	}
@@ -213,6 +215,8 @@ type Health struct {
 	Status   string `json:"status"` // ok, or what is wrong
 	FreeMB   int64  `json:"free_mb"`
 	DeadJobs int    `json:"dead_jobs"`
+
+	Clock *desk.Hold `json:"clock,omitempty"` // why nothing is signed
 }
 
 // minFree is the room below which a hub calls itself ill, in MB.
@@ -234,6 +238,8 @@ func (h *Hub) Health(ctx context.Context) (Health, bool) {
 		out.Status = "the database does not answer"
 	case out.FreeMB < minFree:
 		out.Status = "the disk is nearly full"
+	case h.clock.Check() != nil:
+		out.Status, out.Clock = desk.ErrClock.Error(), h.clock.Held()
 	}
 	return out, out.Status == "ok"
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,9 +52,51 @@ func (h Holders) check(role string) error {
 
 // MakeRoot makes an unsigned root.
 func MakeRoot(version int64, at time.Time, roles map[string]Holders) ([]byte, error) {
+	return MakeRootWith(version, at, roles, nil)
+}
+
+// Correction sets the floor of kiosks' clocks back: wrong times were signed by a hub whose
+// clock was ahead, and lifted it.
+type Correction struct {
+	Number int64     // version of the root that first said it
+	Floor  time.Time // at which kiosks begin again
+}
+
+// clockField is our own field of a root: a correction. Its values are text, which every
+// implementation signs alike; who does not know it passes over it.
+const clockField = "x-cotmoc-clock"
+
+// CorrectionOf returns what a root says of kiosks' clocks; nil where it says nothing.
+func CorrectionOf(root []byte) (*Correction, error) {
+	m, err := metadata.Root().FromBytes(root)
+	if err != nil {
+		return nil, fmt.Errorf("root: %w", err)
+	}
+	said, ok := m.Signed.UnrecognizedFields[clockField].(map[string]any)
+	if !ok {
+		return nil, nil
+	}
+	number, _ := said["number"].(string)
+	floor, _ := said["floor"].(string)
+	c := &Correction{}
+	c.Number, err = strconv.ParseInt(number, 10, 64)
+	if err == nil {
+		c.Floor, err = time.Parse(time.RFC3339, floor)
+	}
+	if err != nil || c.Number < 1 {
+		return nil, fmt.Errorf("root: %w (its correction of clocks cannot be read)", ErrRefused)
+	}
+	return c, nil
+}
+
+// MakeRootWith makes an unsigned root with a correction of kiosks' clocks, or none.
+func MakeRootWith(version int64, at time.Time, roles map[string]Holders, c *Correction) ([]byte, error) {
 	root := metadata.Root(at.Add(RootLife).UTC().Truncate(time.Second))
 	root.Signed.Version = version
 	root.Signed.ConsistentSnapshot = true
+	if c != nil {
+		root.Signed.UnrecognizedFields = map[string]any{clockField: map[string]any{"number": strconv.FormatInt(c.Number, 10), "floor": c.Floor.UTC().Format(time.RFC3339)}}
+	}
 	for _, role := range []string{Root, Targets, Snapshot, Timestamp} {
 		h := roles[role]
 		if err := h.check(role); err != nil {
@@ -324,6 +367,20 @@ func rolesOf(raw []byte) (map[string]*metadata.Key, map[string]metadata.Role, er
 		out[r.Name] = metadata.Role{KeyIDs: r.KeyIDs, Threshold: r.Threshold}
 	}
 	return t.Signed.Delegations.Keys, out, nil
+}
+
+// IssuedAt is when a timestamp says that it was signed; zero where it does not say.
+func IssuedAt(raw []byte) time.Time {
+	t, err := metadata.Timestamp().FromBytes(raw)
+	if err != nil {
+		return time.Time{}
+	}
+	text, _ := t.Signed.UnrecognizedFields[issuedAt].(string)
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 // Said is what a metadata file says of itself.

@@ -57,6 +57,8 @@ type State struct {
 	Timestamp []byte            `json:"timestamp,omitempty"`
 	Snapshot  []byte            `json:"snapshot,omitempty"`
 	Roles     map[string][]byte `json:"roles,omitempty"`
+
+	Corrected int64 `json:"corrected,omitempty"` // number of the newest correction of clocks that was taken
 }
 
 // Target is a head or an emergency document that a role names.
@@ -84,7 +86,21 @@ func Begin(root []byte) (State, error) {
 	if _, err := trustedmetadata.New(root); err != nil {
 		return State{}, refused("root", err)
 	}
-	return State{Root: root}, nil
+	s := State{Root: root}
+	c, err := CorrectionOf(root)
+	if c != nil { // what was wrong before this machine came does not concern it
+		s.Corrected = c.Number
+	}
+	return s, err
+}
+
+// Correction returns the correction of clocks that a machine takes with this state, after
+// one in which it had taken before; nil for none.
+func (s State) Correction(before State) (*Correction, error) {
+	if s.Corrected <= before.Corrected {
+		return nil, nil
+	}
+	return CorrectionOf(s.Root)
 }
 
 // RootVersion is the version of the newest root that was accepted; 0 without one.
@@ -125,8 +141,11 @@ func (s State) Refresh(ctx context.Context, from Source, at time.Time, wanted []
 		return s, nil, refused("the kept root", err)
 	}
 	tm.RefTime = at
-	r := &refresh{ctx: ctx, old: s, new: State{Root: s.Root, Roles: map[string][]byte{}}, from: from, at: at, tm: tm}
+	r := &refresh{ctx: ctx, old: s, new: State{Root: s.Root, Roles: map[string][]byte{}, Corrected: s.Corrected}, from: from, at: at, tm: tm}
 	if err := r.roots(); err != nil {
+		return r.kept(), nil, err
+	}
+	if err := r.correct(); err != nil {
 		return r.kept(), nil, err
 	}
 	if err := r.snapshot(); err != nil {
@@ -156,8 +175,23 @@ func (nothing) Metadata(context.Context, string, int64) ([]byte, error) { return
 // kept is the old state with the newest root.
 func (r *refresh) kept() State {
 	s := r.old
-	s.Root = r.new.Root
+	s.Root, s.Corrected = r.new.Root, r.new.Corrected
 	return s
+}
+
+// correct takes the newest root's word on the time, where it is new: the instant to which
+// the machine came may be one that a wrong clock has signed, at which nothing that is right
+// would be accepted any more.
+func (r *refresh) correct() error {
+	c, err := CorrectionOf(r.new.Root)
+	if err != nil || c == nil || c.Number <= r.old.Corrected {
+		return err
+	}
+	r.new.Corrected = c.Number
+	if r.at.After(c.Floor) {
+		r.at, r.tm.RefTime = c.Floor, c.Floor
+	}
+	return nil
 }
 
 // roots follows the chain of roots, one version after the other, to the newest.

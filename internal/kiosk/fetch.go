@@ -251,7 +251,7 @@ func (f *fetcher) want(ctx context.Context) (local.Want, error) {
 		return local.Want{}, err
 	}
 	trusted, _ := k.clock.Trusted()
-	w := local.Want{Trust: state, At: k.Instant(), Clock: trusted, Scopes: k.scopes()}
+	w := local.Want{Trust: state, At: k.Instant(), Clock: trusted, Doubt: k.clock.Doubt() != nil, Scopes: k.scopes()}
 	k.mu.Lock()
 	if a := k.assignment; a != nil {
 		w.Kbit, w.Hours = a.Kbit, a.Hours
@@ -297,7 +297,7 @@ func (f *fetcher) hear(ctx context.Context, p local.Progress) {
 	if p.File != nil {
 		f.file(ctx, *p.File)
 	}
-	if p.Time != nil {
+	if p.Time != nil { // a hub whose own clock is in doubt seals none
 		f.time(ctx, p)
 		f.mu.Lock()
 		f.told = f.asked
@@ -437,13 +437,11 @@ func (f *fetcher) time(ctx context.Context, p local.Progress) {
 	f.mu.Lock()
 	f.nonce = ""
 	f.mu.Unlock()
-	off := k.clock.Now().Sub(at.At)
-	k.clock.Raise(at.At)
+	k.clock.Heard(at.At, p.Took)
+	k.ageNotices(ctx, 0)
 	text := ""
-	if off.Abs() > time.Minute+p.Took {
-		text = fmt.Sprintf("the clock is %s off the hub's", off.Round(time.Second))
-	} else {
-		k.clock.Confirm()
+	if d := k.clock.Doubt(); d != nil {
+		text = fmt.Sprintf("the clock says %s, the hub %s: it is not believed", d.Local.UTC().Format(time.RFC3339), d.Signed.UTC().Format(time.RFC3339))
 	}
 	k.problem("clock and hub", text)
 	k.Nudge()

@@ -137,12 +137,11 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 		k.problems["media"] = err.Error()
 	}
 	if k.clock == nil {
-		kept, err := k.state.Meta(ctx, "clock_floor")
+		kept, err := k.keptClock(ctx)
 		if err != nil {
 			return nil, errors.Join(err, k.state.Close(), lock.Close())
 		}
-		floor, _ := time.Parse(time.RFC3339, kept) // none kept yet: the build time is the floor
-		k.clock = device.NewClock(floor)
+		k.clock = device.ContinueClock(kept)
 	}
 	k.proof = proof.NewLog(k.state)
 	k.sound = newSoundDesk(k)

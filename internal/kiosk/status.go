@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"cotmoc/device"
 	"cotmoc/internal/supervise"
 	"cotmoc/player/link"
 	"cotmoc/playlist"
@@ -78,6 +79,9 @@ type ClockStatus struct {
 	Trusted bool      `json:"trusted"`
 	Why     string    `json:"why"`
 	Floor   time.Time `json:"floor"`
+
+	State device.ClockState `json:"state"`
+	Doubt *device.Doubt     `json:"doubt,omitempty"` // the clock and a signed time that contradict each other
 }
 
 // InventoryStatus is what the machine really holds.
@@ -107,7 +111,7 @@ func (k *Kiosk) Status() Status {
 	files, bytes := k.media.Usage()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	st := Status{Visits: visits, Now: k.clock.Now(), Clock: ClockStatus{trusted, why, k.clock.Floor()}, Plays: plays, Routines: runtime.NumGoroutine(),
+	st := Status{Visits: visits, Now: k.clock.Now(), Clock: ClockStatus{trusted, why, k.clock.Floor(), k.clock.State(), k.clock.Doubt()}, Plays: plays, Routines: runtime.NumGoroutine(),
 		Inventory: InventoryStatus{files, bytes, k.media.Damaged()}, Faults: slices.Clone(k.faults)}
 	if k.edition != nil {
 		st.Edition = k.edition.ID

@@ -177,15 +177,22 @@ func (t *taking) verify(ctx context.Context) (err error) {
 	if t.state, err = k.TrustState(ctx); err != nil {
 		return err
 	}
-	before := t.state.Root
+	before := t.state
 	t.state, t.ed, err = t.state.Refresh(ctx, t.from, k.Instant(), k.scopes())
+	if c, cErr := t.state.Correction(before); cErr != nil {
+		return errors.Join(err, cErr)
+	} else if c != nil {
+		k.clock.Lower(c.Floor)
+		keepClock(t.keep, k.clock)
+	}
 	if err != nil {
-		if string(t.state.Root) != string(before) { // a new root stays, whatever came with it
+		if string(t.state.Root) != string(before.Root) { // a new root stays, whatever came with it
 			err = errors.Join(err, t.remember(ctx))
 		}
 		return err
 	}
-	if !t.ed.IssuedAt.IsZero() && t.ed.IssuedAt.Before(t.ed.Until) {
+	fresh := string(t.state.Timestamp) != string(before.Timestamp) // each lifts the floor once
+	if fresh && !t.ed.IssuedAt.IsZero() && t.ed.IssuedAt.Before(t.ed.Until) {
 		k.clock.Raise(t.ed.IssuedAt)
 	}
 	raw, err := json.Marshal(t.state)

@@ -42,6 +42,7 @@ type Desk struct {
 	Fonts Fonts
 	Now   func() time.Time
 	Log   *slog.Logger
+	Clock *Watch // whether this hub's clock may sign
 
 	key     ed25519.PrivateKey       // signs the audit's checkpoints
 	signed  func(central.Checkpoint) // keeps one elsewhere
@@ -67,11 +68,15 @@ type Options struct {
 	Log        *slog.Logger
 	Key        ed25519.PrivateKey
 	Checkpoint func(central.Checkpoint)
+	Clock      *Watch // nil: nothing is compared
 }
 
 // New makes a desk.
 func New(o Options) *Desk {
-	return &Desk{Store: o.Store, Files: o.Files, Fonts: o.Fonts, Now: o.Now, Log: o.Log, key: o.Key, signed: o.Checkpoint,
+	if o.Clock == nil {
+		o.Clock = NewWatch(o.Now, nil, nil)
+	}
+	return &Desk{Clock: o.Clock, Store: o.Store, Files: o.Files, Fonts: o.Fonts, Now: o.Now, Log: o.Log, key: o.Key, signed: o.Checkpoint,
 		wake: make(chan struct{}, 1), changed: make(chan struct{}, 1), people: newPeople(), asks: newAsks(), preparing: admission.NewRoom(2, 1)}
 }
 

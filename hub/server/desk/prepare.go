@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/trust"
@@ -15,7 +16,8 @@ func (d *Desk) Prepare(ctx context.Context) error {
 	return errors.Join(d.prepareEmergency(ctx), d.prepareStale(ctx), d.prepareMissing(ctx), d.prepareOld(ctx))
 }
 
-// prepareOld lets roles wait for new signatures whose time will be over before long:
+// prepareOld lets roles wait for new signatures that were signed for too long, by a clock
+// that was ahead, or whose time will be over before long:
 // half of it for the duty officers, whose keys are at hand, else a third.
 func (d *Desk) prepareOld(ctx context.Context) error {
 	var late []string
@@ -33,7 +35,11 @@ func (d *Desk) prepareOld(ctx context.Context) error {
 			if role == trust.Emergency {
 				soon = trust.EmergencyLife / 2
 			}
-			if role != trust.Snapshot && role != trust.Timestamp && left.Rev == 0 && said.Expires.Sub(d.Now()) < soon {
+			rest, life := said.Expires.Sub(d.Now()), trust.TargetsLife
+			if role == trust.Emergency {
+				life = trust.EmergencyLife
+			}
+			if role != trust.Snapshot && role != trust.Timestamp && left.Rev == 0 && (rest < soon || rest > life+24*time.Hour) {
 				late = append(late, role)
 			}
 		}

@@ -27,6 +27,7 @@ var ErrNoTrust = errors.New("this hub has no root of trust yet: hold the key cer
 type metadataDoc struct {
 	Raw  []byte `json:"raw"`
 	Head []byte `json:"head,omitempty"` // an emergency document, which no edition keeps
+	Root int64  `json:"root,omitempty"` // of a timestamp: the newest root when it was signed
 }
 
 // Request is metadata that waits for signatures.
@@ -93,6 +94,9 @@ func (t *tx) propose(role string, head []byte, number int64, delegates map[strin
 	}
 	if _, ok, err := holders(t.ctx, t, role); err != nil || !ok {
 		return false, err
+	}
+	if t.d.Clock.Check() != nil { // what is made now would expire at a wrong time: it waits
+		return false, nil
 	}
 	raw, err := newest(t.ctx, t, role)
 	if err != nil {
@@ -211,6 +215,13 @@ func changes(ctx context.Context, r central.Reader, q Request, said trust.Said) 
 		}
 		out = append(out, lines...)
 	}
+	if q.Role == trust.Root {
+		line, err := correctionLine(ctx, r, q)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, line...)
+	}
 	if q.Role == trust.Targets || q.Role == trust.Root {
 		lines, err := holderChanges(ctx, r, q, now.Raw)
 		if err != nil {
@@ -239,6 +250,22 @@ func holderChanges(ctx context.Context, r central.Reader, q Request, old []byte)
 		return nil, err
 	}
 	return compareHolders(was, is), nil
+}
+
+// correctionLine says that a root sets kiosks' clocks back, where the one before does not.
+func correctionLine(ctx context.Context, r central.Reader, q Request) ([]string, error) {
+	c, err := trust.CorrectionOf(q.Raw)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	if old, err := newestRoot(ctx, r); err == nil {
+		if was, err := trust.CorrectionOf(old); err != nil || was != nil && was.Number == c.Number {
+			return nil, err
+		}
+	} else if !errors.Is(err, ErrNoTrust) {
+		return nil, err
+	}
+	return []string{"every kiosk's clock begins again from " + c.Floor.UTC().Format(time.RFC3339) + ": what was signed for later does not count as having passed"}, nil
 }
 
 func compareHolders(was, is map[string]trust.Holders) (out []string) {

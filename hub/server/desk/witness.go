@@ -43,13 +43,30 @@ func rowsOfEdition(ctx context.Context, r central.Reader, scope playlist.ID, num
 // signs snapshots, timestamps and assignments by itself: the root must name the
 // keys that it has for them.
 func (d *Desk) StartTrust(ctx context.Context, by Caller, roles map[string]trust.Holders, online OnlineKeys) (Request, error) {
+	return d.startRoot(ctx, by, roles, online, time.Time{})
+}
+
+// CorrectClocks lets a root wait for its signatures that sets the floor of kiosks' clocks
+// back to an instant: wrong times went out under this hub's keys. All that was signed for
+// too long waits for new signatures as well.
+func (d *Desk) CorrectClocks(ctx context.Context, by Caller, online OnlineKeys, to time.Time) (Request, error) {
+	if to.IsZero() || to.After(d.Now().Add(5*time.Minute)) {
+		return Request{}, &playlist.Error{Code: playlist.CodeInvalid, Where: "clock", Detail: "give an instant that has passed: kiosks begin again from it"}
+	}
+	return d.startRoot(ctx, by, nil, online, to)
+}
+
+func (d *Desk) startRoot(ctx context.Context, by Caller, roles map[string]trust.Holders, online OnlineKeys, floor time.Time) (Request, error) {
 	return do(ctx, d, by, "prepare root", func(t *tx) (Request, error) {
 		t.about(central.Signing, playlist.ID(trust.Root), t.tree.root)
 		if err := t.need(rights.Administer, t.tree.root); err != nil {
 			return Request{}, err
 		}
 		version := int64(1)
-		roles = maps.Clone(roles)
+		if roles = maps.Clone(roles); roles == nil {
+			roles = map[string]trust.Holders{}
+		}
+		var correction *trust.Correction
 		old, err := newestRoot(t.ctx, t)
 		if err == nil {
 			said, err := trust.Read(old)
@@ -57,6 +74,9 @@ func (d *Desk) StartTrust(ctx context.Context, by Caller, roles map[string]trust
 				return Request{}, err
 			}
 			version = said.Version + 1
+			if correction, err = trust.CorrectionOf(old); err != nil {
+				return Request{}, err
+			}
 			before, err := trust.AllHolders(old)
 			if err != nil {
 				return Request{}, err
@@ -76,7 +96,10 @@ func (d *Desk) StartTrust(ctx context.Context, by Caller, roles map[string]trust
 			}
 			roles[role] = trust.Holders{Keys: []trust.Key{k}, Threshold: 1}
 		}
-		raw, err := trust.MakeRoot(version, t.now, roles)
+		if !floor.IsZero() {
+			correction = &trust.Correction{Number: version, Floor: floor}
+		}
+		raw, err := trust.MakeRootWith(version, t.now, roles, correction)
 		if err != nil {
 			return Request{}, &playlist.Error{Code: playlist.CodeInvalid, Where: "root", Detail: err.Error()}
 		}
@@ -152,6 +175,9 @@ func (d *Desk) Witness(ctx context.Context, keys OnlineKeys) error {
 	if err != nil || !due {
 		return err
 	}
+	if err := d.Clock.Check(); err != nil {
+		return err
+	}
 	_, err = do(ctx, d, worker, "sign snapshot", func(t *tx) (struct{}, error) {
 		t.about(central.Signed, playlist.ID(trust.Snapshot), t.tree.root)
 		roles, changed, due, err := d.behind(t.ctx, t)
@@ -191,7 +217,7 @@ func (d *Desk) behind(ctx context.Context, r central.Reader) (roles map[string][
 		case trust.Snapshot:
 			snapshot = m.Raw
 		case trust.Timestamp:
-			stamp, stamped = m.Raw, doc.At
+			stamp, stamped = m.Raw, trust.IssuedAt(m.Raw)
 		default:
 			roles[string(doc.ID)] = m.Raw
 		}
@@ -216,14 +242,33 @@ func (d *Desk) behind(ctx context.Context, r central.Reader) (roles map[string][
 		if err != nil {
 			return nil, false, false, err
 		}
-		if said.Expires.Sub(d.Now()) < trust.SnapshotLife/2 {
+		if left := said.Expires.Sub(d.Now()); left < trust.SnapshotLife/2 || left > trust.SnapshotLife+time.Hour { // or it was signed by a clock that was ahead
 			return roles, true, true, nil
 		}
 		if changed, err = lacks(snapshot, roles); err != nil {
 			return nil, false, false, err
 		}
 	}
-	return roles, changed, changed || d.Now().Sub(stamped) > restampAfter, nil
+	age := d.Now().Sub(stamped)
+	newRoot, err := rootSince(ctx, r, root, docs)
+	return roles, changed, changed || newRoot || age > restampAfter || age < -MaxClockStep, err
+}
+
+// rootSince says whether a root came after the newest timestamp: kiosks look for roots
+// where there is a new timestamp.
+func rootSince(ctx context.Context, r central.Reader, root []byte, signed []central.Doc) (bool, error) {
+	said, err := trust.Read(root)
+	if err != nil {
+		return false, err
+	}
+	for _, doc := range signed {
+		if string(doc.ID) != trust.Timestamp {
+			continue
+		}
+		m, err := central.Decode[metadataDoc](doc)
+		return err == nil && m.Root < said.Version, err
+	}
+	return true, nil
 }
 
 // lacks says whether a snapshot does not name some role in its newest version.
@@ -270,7 +315,15 @@ func (t *tx) online(role string, key ed25519.PrivateKey, changed bool, make func
 		return nil, err
 	}
 	doc.Owner = t.tree.root
-	if err := doc.Encode(metadataDoc{Raw: raw}); err != nil {
+	kept := metadataDoc{Raw: raw}
+	if root, err := newestRoot(t.ctx, t); err == nil {
+		said, err := trust.Read(root)
+		if err != nil {
+			return nil, err
+		}
+		kept.Root = said.Version
+	}
+	if err := doc.Encode(kept); err != nil {
 		return nil, err
 	}
 	_, err = t.put(doc)

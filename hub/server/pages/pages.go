@@ -150,6 +150,9 @@ type view struct {
 // Demo says that nothing official may be shown with this hub.
 func (v *view) Demo() bool { return v.p.Options.Demo != nil && v.p.Options.Demo() }
 
+// ClockHeld says that nothing is signed because the hub's clock cannot be believed.
+func (v *view) ClockHeld() bool { return v.p.Desk.Clock.Held() != nil }
+
 // Choice is a language of the pages.
 type Choice struct {
 	Tag, Name, Address string

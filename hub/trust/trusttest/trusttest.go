@@ -31,6 +31,7 @@ type Repo struct {
 	Signed                   map[string][]byte // newest metadata by role
 	heads                    map[string]*trust.Target
 	versions                 map[string]int64
+	correction               *trust.Correction
 }
 
 // Key makes the same key for the same name.
@@ -108,9 +109,15 @@ func (r *Repo) Rotate(old ...ed25519.PrivateKey) {
 	for _, role := range []string{trust.Root, trust.Targets, trust.Snapshot, trust.Timestamp} {
 		roles[role] = r.Holders(role)
 	}
-	raw, err := trust.MakeRoot(r.roots, r.Now, roles)
+	raw, err := trust.MakeRootWith(r.roots, r.Now, roles, r.correction)
 	r.Signed[trust.Root] = r.Sign(raw, err, slices.Concat(old, r.With(trust.Root))...)
 	r.Files[fmt.Sprintf("%d.root.json", r.roots)] = r.Signed[trust.Root]
+}
+
+// Correct publishes the next root, which sets clocks back to an instant.
+func (r *Repo) Correct(to time.Time) {
+	r.correction = &trust.Correction{Number: r.roots + 1, Floor: to}
+	r.Rotate(r.With(trust.Root)...)
 }
 
 // Head names a document of a scope, which its role will name from now on.
