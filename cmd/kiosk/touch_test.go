@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -143,5 +144,61 @@ func TestAnotherMonitor(t *testing.T) {
 		v.touch(plain(words.In("vi", "search")))
 		v.touch(plain(words.In("vi", "home")))
 		v.leave()
+	}
+}
+
+// windows are the sizes of the library's windows, as the X server knows them.
+func (m *machine) windows() (out []string) {
+	m.t.Helper()
+	cmd := exec.Command("xdotool", "search", "--name", "Mốc", "getwindowgeometry", "%@")
+	cmd.Env = append(os.Environ(), "DISPLAY="+m.display)
+	raw, err := cmd.Output()
+	if err != nil {
+		m.t.Fatalf("xdotool: %v %s", err, raw)
+	}
+	for _, line := range strings.Split(string(raw), "\n") {
+		if size, ok := strings.CutPrefix(strings.TrimSpace(line), "Geometry: "); ok {
+			out = append(out, size)
+		}
+	}
+	return out
+}
+
+// Whatever text size a visitor chooses, the window stays as large as the screen, and the
+// next visitor finds everything where it was.
+func TestTextSizeKeepsTheWindow(t *testing.T) {
+	if _, err := exec.LookPath("xdotool"); err != nil {
+		t.Skip("there is no xdotool to ask for windows with; build/test installs it")
+	}
+	m := newMachineOf(t, 1920, 1080)
+	v := meet(m, contentOf(t, func(r *playlist.Rows) {
+		r.Displays[0].Role, r.Displays[0].Width, r.Displays[0].Height = playlist.RoleBoth, 1920, 1080
+	}, orange))
+	v.until("the stage shows its picture", v.shows(orange))
+	v.until("the library is there", func() bool { return m.library() > 0 })
+	v.arriveAt(image.Pt(960, 300))
+	first := v.look()
+	for _, word := range []string{"text_size", "text_size", "reach", "contrast", "search", "home", "text_size"} {
+		v.touch(plain(words.In("vi", word)))
+		all := m.windows()
+		if len(all) == 0 {
+			t.Fatal("the X server knows no window of the library")
+		}
+		for _, size := range all {
+			var w, h int
+			if n, err := fmt.Sscanf(size, "%dx%d", &w, &h); err != nil || n != 2 || w > 1920 || h > 1080 {
+				t.Errorf("after %s a window is %s", word, size)
+			}
+		}
+		for _, at := range v.look().Targets {
+			if !at.At.In(image.Rect(0, 0, 1920, 1080)) {
+				t.Errorf("after %s %q lies at %v", word, at.Words, at.At)
+			}
+		}
+	}
+	v.leave()
+	v.arriveAt(image.Pt(960, 300))
+	if again := v.look(); fmt.Sprint(again.Targets) != fmt.Sprint(first.Targets) {
+		t.Errorf("the next visitor finds\n%v\nnot\n%v", again.Targets, first.Targets)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strings"
+	"unicode"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -122,6 +124,23 @@ func (b *Block) MinSize() fyne.Size {
 	}
 	em := b.Theme().Size(theme.SizeNameText)
 	return fyne.NewSize(min(float32(set.Width)/scale+1, narrowest*em), height)
+}
+
+// Narrow is the width below which a word would be torn: that of the longest one.
+func (b *Block) Narrow() (w float32) {
+	size, scale := b.TextSize, b.scale()
+	if size == "" {
+		size = theme.SizeNameText
+	}
+	style := typeset.Style{Lang: b.Lang, Size: math.Round(float64(b.Theme().Size(size) * scale)), Bold: b.Bold}
+	for _, word := range strings.FieldsFunc(b.Words(), func(r rune) bool { return r == ' ' || r == '\n' || r == '\u200b' || r == '/' || r == '-' }) {
+		if strings.ContainsFunc(word, func(r rune) bool { return unicode.In(r, unicode.Han) }) { // a line may end after each
+			w = max(w, float32(style.Size)/scale)
+			continue
+		}
+		w = max(w, float32(engine.LayoutSpans([]typeset.Span{{Text: word}}, style).Width)/scale)
+	}
+	return w
 }
 
 // Resize implements fyne.CanvasObject. Another width may mean another height,

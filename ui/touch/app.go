@@ -64,24 +64,25 @@ type Options struct {
 
 // App is the library on one window. All methods are for Fyne's goroutine.
 type App struct {
-	o      Options
-	theme  *uitheme.Theme
-	glass  *glass
-	root   *fyne.Container
-	size   fyne.Size
-	lib    *library.Library
-	choice library.Choice
-	visit  visit
-	idle   idle
-	active bool // somebody visits
-	pane   *pane
-	film   *film
-	level  float64 // volume
-	warned int     // seconds that the warning shows
-	said   string
-	sign   sign
-	staff  *staff // nil: nobody of the staff is here
-	seen   int    // screens that were told
+	o       Options
+	theme   *uitheme.Theme
+	glass   *glass
+	dressed *look // the theme's
+	root    *fyne.Container
+	size    fyne.Size
+	lib     *library.Library
+	choice  library.Choice
+	visit   visit
+	idle    idle
+	active  bool // somebody visits
+	pane    *pane
+	film    *film
+	level   float64 // volume
+	warned  int     // seconds that the warning shows
+	said    string
+	sign    sign
+	staff   *staff // nil: nobody of the staff is here
+	seen    int    // screens that were told
 }
 
 // New makes the library. It shows an empty home until it is told what is in force.
@@ -101,7 +102,7 @@ func New(o Options) (*App, error) {
 	if err := errors.Join(err, clearSpoken(o.Scratch)); err != nil {
 		return nil, err
 	}
-	a := &App{o: o, theme: th, lib: lib, root: container.NewStack(), idle: idle{after: o.Idle}, level: firstLevel}
+	a := &App{o: o, theme: th, lib: lib, root: container.New(screen{}), idle: idle{after: o.Idle}, level: firstLevel}
 	a.glass = newGlass(a)
 	a.visit = newVisit(a.first())
 	return a, nil
@@ -206,6 +207,7 @@ func (a *App) Visit(name string) {
 func (a *App) Wipe() {
 	a.stop()
 	a.active, a.said, a.warned, a.staff = false, "", 0, nil
+	a.glass.release()
 	a.level = firstLevel
 	a.visit = newVisit(a.first())
 	a.idle = idle{after: a.o.Idle, last: a.o.Now()}
@@ -269,11 +271,9 @@ func (a *App) build() {
 	if a.size.Width == 0 {
 		return
 	}
-	if app := fyne.CurrentApp(); app != nil {
-		app.Settings().SetTheme(a.theme.With(a.visit.step, a.visit.contrast))
-	}
 	a.pane = nil
 	old := a.root.Objects
+	a.dress()
 	all := []fyne.CanvasObject{canvas.NewRectangle(theme.Color(theme.ColorNameBackground)), a.frame()}
 	if a.warned > 0 {
 		all = append(all, a.warning())
@@ -287,6 +287,25 @@ func (a *App) build() {
 		a.pane.to(a.visit.here().offset * a.pane.span())
 	}
 	a.tell()
+}
+
+// look is what the theme depends on.
+type look struct {
+	step     int
+	contrast bool
+}
+
+// dress sets the theme, if it is another one. Fyne measures what the window shows at once:
+// the page of before, in letters that it was not made for, must not be there.
+func (a *App) dress() {
+	now := look{a.visit.step, a.visit.contrast}
+	app := fyne.CurrentApp()
+	if app == nil || a.dressed != nil && *a.dressed == now {
+		return
+	}
+	a.root.Objects = nil
+	app.Settings().SetTheme(a.theme.With(now.step, now.contrast))
+	a.dressed = &now
 }
 
 // release gives back the pictures of what was on the screen.

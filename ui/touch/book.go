@@ -116,7 +116,7 @@ func (a *App) book(p page, body library.Body, head, foot []fyne.CanvasObject) fy
 		keys = append(keys, a.control("contents", n == 0, jump(0)))
 	}
 	page := a.long(content)
-	return container.NewBorder(nil, container.NewVBox(space(gap/2), container.New(grid{columns: a.across(len(keys)), gap: gap}, keys...)), nil, nil, page)
+	return container.NewBorder(nil, container.NewVBox(space(gap/2), a.row(keys...)), nil, nil, page)
 }
 
 // chapters lists the chapters that have names.

@@ -113,7 +113,7 @@ func (a *App) controls(m *film) fyne.CanvasObject {
 		key("speed", " "+words.Number(a.word(), m.pace())+"×", func() { a.faster() }),
 		key("softer", "", func() { a.louder(-levelStep) }),
 		key("louder", "", func() { a.louder(levelStep) })}
-	return container.New(grid{columns: a.across(len(all)), gap: gap}, all...)
+	return a.row(all...)
 }
 
 // faster goes on at the next speed.

@@ -2,6 +2,21 @@ package touch
 
 import "fyne.io/fyne/v2"
 
+// screen gives all that it holds the size of the window, and asks for none: nothing inside
+// may size the window.
+type screen struct{}
+
+// Layout implements fyne.Layout.
+func (screen) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	for _, o := range objects {
+		o.Move(fyne.NewPos(0, 0))
+		o.Resize(size)
+	}
+}
+
+// MinSize implements fyne.Layout.
+func (screen) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(1, 1) }
+
 // grid lays objects of one size out in so many columns. The rows share the height that
 // is there, and are no lower than the highest object wants.
 type grid struct {
@@ -36,6 +51,27 @@ func tallest(objects []fyne.CanvasObject) (h float32) {
 func (g grid) MinSize(objects []fyne.CanvasObject) fyne.Size {
 	rows := g.rows(len(objects))
 	return fyne.NewSize(100, float32(rows)*tallest(objects)+g.gap*float32(rows-1))
+}
+
+// pillar puts tiles below each other; they share the height, and are as wide as the longest
+// word on them wants, or wider.
+type pillar struct{ gap, least float32 }
+
+// Layout implements fyne.Layout.
+func (p pillar) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	grid{columns: 1, gap: p.gap}.Layout(objects, size)
+}
+
+// MinSize implements fyne.Layout.
+func (p pillar) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	size := grid{columns: 1, gap: p.gap}.MinSize(objects)
+	size.Width = p.least
+	for _, o := range objects {
+		if t, ok := o.(*tile); ok {
+			size.Width = max(size.Width, t.narrow()+8)
+		}
+	}
+	return size
 }
 
 // inset keeps an object away from the edges.
@@ -90,3 +126,34 @@ func (b beside) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 
 // MinSize implements fyne.Layout.
 func (beside) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(100, 10) }
+
+// bar lays controls out in as many columns as the longest word on them allows.
+type bar struct {
+	gap   float32
+	most  int     // columns
+	width float32 // that there will be: fyne asks for the height before it gives any
+}
+
+func (b *bar) grid(objects []fyne.CanvasObject) grid {
+	longest := float32(0)
+	for _, o := range objects {
+		if t, ok := o.(*tile); ok {
+			longest = max(longest, t.narrow()+16)
+		}
+	}
+	n := max(1, min(b.most, len(objects)))
+	for n > 1 && (b.width-b.gap*float32(n-1))/float32(n) < longest {
+		n--
+	}
+	rows := (len(objects) + n - 1) / n
+	return grid{columns: max(1, (len(objects)+rows-1)/max(1, rows)), gap: b.gap}
+}
+
+// Layout implements fyne.Layout.
+func (b *bar) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	b.width = size.Width
+	b.grid(objects).Layout(objects, size)
+}
+
+// MinSize implements fyne.Layout.
+func (b *bar) MinSize(objects []fyne.CanvasObject) fyne.Size { return b.grid(objects).MinSize(objects) }

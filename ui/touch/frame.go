@@ -2,11 +2,13 @@ package touch
 
 import (
 	"image/color"
+	"slices"
 	"strconv"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 
 	"cotmoc/internal/gate"
@@ -32,9 +34,9 @@ func (a *App) frame() fyne.CanvasObject {
 	if a.visit.here().kind == searchPage { // the keyboard needs the room; back and home stand beside the field
 		bar = nil
 	}
-	body := container.NewBorder(a.languages(), bar, nil, nil, page)
+	top, free := a.budget(page, bar)
+	body := container.NewBorder(top, bar, nil, nil, page)
 	whole := container.New(inset{gap, gap}, body)
-	free := a.free()
 	if free == 0 {
 		return whole
 	}
@@ -42,11 +44,41 @@ func (a *App) frame() fyne.CanvasObject {
 	card := a.card()
 	name, lang := card.Names.In(a.visit.lang, a.lib.Languages)
 	title := a.block(string(lang), name, theme.SizeNameHeadingText, "", true)
-	title.Wrap = false
-	return container.New(lowered{free}, whole, container.NewStack(plate, container.NewCenter(title)))
+	title.Centre, title.MaxLines = true, 2
+	return container.New(lowered{free}, whole, container.NewStack(plate, container.New(inset{gap, gap}, container.NewVBox(layout.NewSpacer(), title, layout.NewSpacer()))))
 }
 
-// free is the part of the height that is left free above what is touched. On a high
+// budget shares out the height: first what is touched, then what is left free above it for
+// whoever sits. Languages take one line where two are too many.
+func (a *App) budget(page, bar fyne.CanvasObject) (languages fyne.CanvasObject, free float32) {
+	inside := fyne.NewSize(a.size.Width-2*gap, a.size.Height)
+	height := func(o fyne.CanvasObject) float32 {
+		if o == nil {
+			return 0
+		}
+		o.Resize(inside) // a text's height follows its width
+		return o.MinSize().Height
+	}
+	least := height(page) + height(bar) + 2*gap + 2*theme.Padding()
+	if a.pane != nil {
+		least += a.turning()
+	}
+	for lines := maxLines; ; lines-- {
+		languages = a.languages(lines)
+		left := a.size.Height - least - height(languages)
+		if left < 0 && lines == 1 && a.visit.here().kind == searchPage { // the keyboard has its own languages
+			return space(0), 0
+		}
+		if left >= 0 || lines == 1 {
+			return languages, max(0, min(a.free(), left/a.size.Height))
+		}
+	}
+}
+
+// turning is the height of the two tiles that turn a page.
+func (a *App) turning() float32 { return 2*a.chip(a.word(), "X", false, nil).MinSize().Height + gap }
+
+// free is the part of the height that is to be left free above what is touched. On a high
 // screen that brings everything within reach from a chair; a keyboard on a wide one
 // stands at the bottom anyway, and needs the room.
 func (a *App) free() float32 {
@@ -73,29 +105,82 @@ func (a *App) chip(lang, word string, chosen bool, tapped func()) *tile {
 // maxLines bounds how many lines the bar of languages takes.
 const maxLines = 2
 
-// languages is the bar of languages: the place's, then those in which there is
-// something to hear or see; as many as two lines take.
-func (a *App) languages() fyne.CanvasObject {
-	all := append([]playlist.Language{}, a.lib.Languages...)
-	all = append(all, a.lib.Spoken(a.now())...)
+// all are the languages to choose from: the place's, then those in which there is
+// something to hear or see.
+func (a *App) all() []playlist.Language {
+	return append(append([]playlist.Language{}, a.lib.Languages...), a.lib.Spoken(a.now())...)
+}
+
+func (a *App) language(l playlist.Language, then func()) *tile {
+	return a.chip(string(l), words.LanguageName(string(l)), l == a.visit.lang, a.do(func() { a.speak(l); then() }))
+}
+
+// languages is the bar of languages, in so many lines; those that do not fit have a page of
+// their own. The one that is chosen is always there.
+func (a *App) languages(most int) fyne.CanvasObject {
+	all := a.all()
+	var chips []*tile
+	for _, l := range all {
+		chips = append(chips, a.language(l, func() {}))
+	}
+	lines, n := a.lines(chips, most, 0)
+	if n < len(chips) {
+		more := a.chip(a.word(), words.In(a.word(), "languages"), a.visit.here().kind == languagePage, a.do(func() {
+			if a.visit.here().kind != languagePage {
+				a.open(page{kind: languagePage})
+			}
+		}))
+		if at := slices.Index(all, a.visit.lang); at >= 0 {
+			chosen := chips[at]
+			chips = append([]*tile{chosen}, slices.Delete(chips, at, at+1)...)
+		}
+		lines, n = a.lines(chips, most, more.MinSize().Width+theme.Padding())
+		last := lines.Objects[len(lines.Objects)-1].(*fyne.Container)
+		last.Add(more)
+	}
+	lines.Add(space(gap / 2))
+	return lines
+}
+
+// lines puts chips into lines, with some room kept in the last one, and says how many of
+// them found a place.
+func (a *App) lines(chips []*tile, most int, kept float32) (*fyne.Container, int) {
 	line := container.NewHBox()
 	lines := container.NewVBox(line)
-	left := a.size.Width - 2*gap
-	for _, l := range all {
-		t := a.chip(string(l), words.LanguageName(string(l)), l == a.visit.lang, a.do(func() { a.speak(l) }))
+	room := func() float32 {
+		w := a.size.Width - 2*gap
+		if len(lines.Objects) == most {
+			w -= kept
+		}
+		return w
+	}
+	left := room()
+	for n, t := range chips {
 		width := t.MinSize().Width + theme.Padding()
 		if left < width {
-			if len(lines.Objects) == maxLines {
-				break
+			if len(lines.Objects) == most {
+				return lines, n
 			}
-			line, left = container.NewHBox(), a.size.Width-2*gap
+			line = container.NewHBox()
 			lines.Add(line)
+			left = room()
+			if left < width {
+				return lines, n
+			}
 		}
 		left -= width
 		line.Add(t)
 	}
-	lines.Add(space(gap / 2))
-	return lines
+	return lines, len(chips)
+}
+
+// tongues is the page of all languages, for when the bar has no room for them.
+func (a *App) tongues() fyne.CanvasObject {
+	keys := container.New(&bar{gap: gap, most: 3, width: a.size.Width - 2*gap})
+	for _, l := range a.all() {
+		keys.Add(a.language(l, a.visit.back))
+	}
+	return text.NewColumn(keys)
 }
 
 // speak changes the language and nothing else: the visitor stays where they are.
@@ -139,16 +224,17 @@ func (a *App) bar() fyne.CanvasObject {
 	if words := a.readable(); words != "" {
 		all = append(all, key("read_aloud", a.film != nil, func() { a.read(words) }))
 	}
-	return container.NewVBox(space(gap/2), container.New(grid{columns: a.across(len(all)), gap: gap}, all...))
+	return container.NewVBox(space(gap/2), a.row(all...))
 }
 
-// across is how many of n controls stand beside each other: on a high screen words
-// would be torn in a single row.
-func (a *App) across(n int) int {
+// row lays controls out beside each other, in as many rows as their words need: none is
+// torn.
+func (a *App) row(all ...fyne.CanvasObject) *fyne.Container {
+	most := len(all)
 	if a.portrait() {
-		return min(n, 3)
+		most = min(most, 3)
 	}
-	return n
+	return container.New(&bar{gap: gap, most: most, width: a.size.Width - 2*gap}, all...)
 }
 
 func (a *App) back() {
@@ -205,6 +291,8 @@ func (a *App) page() fyne.CanvasObject {
 		return a.item(*p)
 	case searchPage:
 		return a.search()
+	case languagePage:
+		return a.long(a.tongues())
 	case aboutPage:
 		return a.long(a.about())
 	}
@@ -216,7 +304,8 @@ func (a *App) page() fyne.CanvasObject {
 func (a *App) long(content fyne.CanvasObject) fyne.CanvasObject {
 	up := a.chip(a.word(), words.In(a.word(), "up"), false, nil)
 	down := a.chip(a.word(), words.In(a.word(), "down"), false, nil)
-	side := container.New(grid{columns: 1, gap: gap}, up, down)
+	up.least.Height, down.least.Height = 40, 40 // they share the height that there is
+	side := container.New(pillar{gap, 100}, up, down)
 	side.Hide()
 	var whole *fyne.Container
 	var p *pane

@@ -105,6 +105,12 @@ func (g *glass) MouseUp(*desktop.MouseEvent) {
 	}
 }
 
+// release forgets a finger that is down: what it lay on is gone, and the visit with it.
+func (g *glass) release() {
+	g.tile, g.pane, g.held, g.moved = nil, nil, false, false
+	g.a.sign = sign{}
+}
+
 // CreateRenderer implements fyne.Widget: glass cannot be seen.
 func (g *glass) CreateRenderer() fyne.WidgetRenderer {
 	return widget.NewSimpleRenderer(&fyne.Container{})

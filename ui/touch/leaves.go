@@ -36,7 +36,7 @@ func (a *App) leaves(p page, files []library.File, head []fyne.CanvasObject) fyn
 	number.Centre = true
 	all := []fyne.CanvasObject{a.control("previous", n == 0, turn(-1)), container.NewCenter(number), a.control("next", n == len(files)-1, turn(1)),
 		a.control("zoom_out", p.zoom == 0, zoom(-1)), a.control("zoom_in", p.zoom == len(zooms)-1, zoom(1))}
-	keys := container.New(grid{columns: a.across(len(all)), gap: gap}, all...)
+	keys := a.row(all...)
 	pane := newPane(a.leaf(files[n], zooms[min(max(p.zoom, 0), len(zooms)-1)]), func() {})
 	pane.scroll.Direction = container.ScrollBoth
 	a.pane = pane

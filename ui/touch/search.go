@@ -10,6 +10,7 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
 
+	"cotmoc/internal/typeset"
 	"cotmoc/internal/words"
 	"cotmoc/ui/text"
 	"cotmoc/ui/touch/keys"
@@ -37,6 +38,11 @@ func (a *App) search() fyne.CanvasObject {
 	plate.CornerRadius, plate.StrokeWidth, plate.StrokeColor = 14, 2, theme.Color(theme.ColorNamePrimary)
 	back := a.chip(a.word(), words.In(a.word(), "back"), false, a.do(a.back))
 	home := a.chip(a.word(), words.In(a.word(), "home"), false, a.do(a.toHome))
+	room := a.size.Width - 2*gap - back.MinSize().Width - home.MinSize().Width - 8*theme.Padding()
+	for q := []rune(a.visit.query); len(q) > 1 && query.MinSize().Width > room; { // the end is what is being typed
+		q = q[1:]
+		query.Spans = []typeset.Span{{Text: "…" + string(q) + "|"}}
+	}
 	field := container.NewBorder(nil, nil, container.NewHBox(back, home), nil, container.NewStack(plate, container.NewPadded(query)))
 	return container.NewBorder(container.NewVBox(field, space(gap/2)), a.keyboard(), nil, nil, a.long(a.results()))
 }
@@ -87,7 +93,7 @@ func (a *App) keyboard() fyne.CanvasObject {
 	for _, r := range level {
 		all := container.New(grid{columns: len(strings.Fields(r)), gap: gap / 2})
 		for _, k := range strings.Fields(r) {
-			all.Add(a.key(layout.Lang, k))
+			all.Add(a.key(layout.Lang, k, len(strings.Fields(r))))
 		}
 		rows.Add(all)
 	}
@@ -96,14 +102,29 @@ func (a *App) keyboard() fyne.CanvasObject {
 }
 
 // key is one letter. A mark that stands alone is shown on a dotted circle.
-func (a *App) key(lang, k string) *tile {
+func (a *App) key(lang, k string, ofRow int) *tile {
 	shown := k
 	if r, _ := utf8.DecodeRuneInString(k); combining(r) {
 		shown = "\u25CC" + k
 	}
 	t := newChip(a.typed(func() { a.visit.query = keys.Typed(a.visit.query, k, lang) }), text.NewLabel(lang, shown), 2)
-	t.least = fyne.NewSize(10, a.o.Finger*0.8)
+	t.least = fyne.NewSize(10, a.keyHeight())
+	if wide := (a.size.Width - 2*gap - gap/2*float32(ofRow-1)) / float32(ofRow); t.narrow() > wide-4 {
+		t.blocks[0].TextSize = theme.SizeNameCaptionText // it must not be cut
+	}
 	return t
+}
+
+// keyHeight is how high a key is: a good part of a finger, as far as all rows, the field,
+// the languages and some results fit on the screen.
+func (a *App) keyHeight() float32 {
+	l := keys.Layouts[a.visit.layout]
+	rows := len(l.Levels[a.visit.level%len(l.Levels)]) + 1
+	if a.portrait() {
+		rows++
+	}
+	left := a.size.Height*(1-a.free()) - 2*a.o.Finger - a.turning() - 5*gap
+	return min(a.o.Finger*0.8, max(36, left/float32(rows)-gap/2))
 }
 
 // typed wraps what a key does: the query stays within its length.
@@ -121,14 +142,14 @@ func (a *App) typed(f func()) func() {
 func (a *App) lastRow(layout keys.Layout) fyne.CanvasObject {
 	word := func(k string, f func()) *tile {
 		t := newChip(a.typed(f), text.NewLabel(a.word(), words.In(a.word(), k)), 4)
-		t.least = fyne.NewSize(10, a.o.Finger*0.8)
+		t.least = fyne.NewSize(10, a.keyHeight())
 		return t
 	}
 	var all, more []fyne.CanvasObject
 	for n, l := range keys.Layouts {
 		t := newChip(a.typed(func() { a.visit.layout, a.visit.level = n, 0 }), text.NewLabel(l.Lang, l.Name), 4)
 		t.chosen = n == a.visit.layout
-		t.least = fyne.NewSize(10, a.o.Finger*0.8)
+		t.least = fyne.NewSize(10, a.keyHeight())
 		all = append(all, t)
 	}
 	if len(layout.Levels) > 1 {

@@ -143,9 +143,9 @@ func (a *App) staffFrame() fyne.CanvasObject {
 		return a.screenTest()
 	}
 	other := map[string]string{"vi": "English", "en": "Tiếng Việt"}[s.lang]
-	head := container.NewBorder(nil, nil, a.staffSay2("staff"), container.NewHBox(
+	head := container.NewBorder(nil, nil, nil, container.NewHBox(
 		a.chip(map[string]string{"vi": "en", "en": "vi"}[s.lang], other, false, a.do(func() { a.keep(); s.lang = map[string]string{"vi": "en", "en": "vi"}[s.lang] })),
-		a.chip(s.lang, s.word("leave"), false, a.do(a.staffOut))))
+		a.chip(s.lang, s.word("leave"), false, a.do(a.staffOut))), a.staffSay2("staff"))
 	var body fyne.CanvasObject
 	switch {
 	case !s.known:
@@ -164,7 +164,6 @@ func (a *App) staffFrame() fyne.CanvasObject {
 
 func (a *App) staffSay2(key string) *text.Block {
 	b := a.staffSay(a.staff.word(key), theme.SizeNameSubHeadingText, theme.ColorNamePrimary, true)
-	b.Wrap = false
 	return b
 }
 
@@ -182,13 +181,16 @@ func (a *App) pinPad() fyne.CanvasObject {
 	for _, k := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9"} {
 		pad.Add(a.digit(k))
 	}
-	pad.Add(a.staffKey("delete", func() { s.pin = s.pin[:max(0, len(s.pin)-1)] }))
+	remove := a.staffKey("delete", func() { s.pin = s.pin[:max(0, len(s.pin)-1)] })
+	remove.least.Height = a.padHeight()
+	pad.Add(remove)
 	pad.Add(a.digit("0"))
 	enter := a.staffKey("enter", func() {
 		if len(s.pin) >= corner.MinPIN {
 			a.ask(corner.Order{Do: corner.Enter, PIN: s.pin})
 		}
 	})
+	enter.least.Height = a.padHeight()
 	enter.chosen = len(s.pin) >= corner.MinPIN
 	pad.Add(enter)
 	side := a.size.Width * 0.28
@@ -206,8 +208,15 @@ func (a *App) digit(k string) *tile {
 			a.staff.pin += k
 		}
 	}), b)
-	t.least = fyne.NewSize(a.o.Finger, a.o.Finger)
+	t.least = fyne.NewSize(a.o.Finger, a.padHeight())
 	return t
+}
+
+// padHeight is how high a key of the PIN's pad is: a finger, as far as four rows and what
+// stands above them fit on the screen.
+func (a *App) padHeight() float32 {
+	left := a.size.Height - a.o.Finger - 4*a.chip("vi", "X", false, nil).inside.MinSize().Height - 8*gap
+	return min(a.o.Finger, max(40, left/4-gap))
 }
 
 // maxMarks bounds how many touches a test shows.

@@ -50,6 +50,14 @@ func newChip(tapped func(), label *text.Block, padding float32) *tile {
 	return t
 }
 
+// narrow is the width of the longest word on it.
+func (t *tile) narrow() (w float32) {
+	for _, b := range t.blocks {
+		w = max(w, b.Narrow())
+	}
+	return w
+}
+
 func (t *tile) press(on bool) {
 	if t.pressed == on {
 		return

@@ -17,6 +17,7 @@ const (
 	itemPage
 	searchPage
 	aboutPage
+	languagePage
 	staffPage
 )
 
