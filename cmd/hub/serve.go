@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -118,6 +120,9 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 		return 2, errors.New("give --data DIR, and --tls-cert and --tls-key together or not at all")
 	}
 	o := options(stderr)
+	if !given(set, "device-listen") {
+		*devices = besides(*listen, *devices)
+	}
 	o.Secure = *cert != "" || *proxy
 	if o.Proxies, err = proxies(*proxy, *trusted); err != nil {
 		return 2, err
@@ -149,6 +154,24 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	return failed(errors.Join(group.Wait(), h.Close()))
 }
 
+// given says whether a flag was named on the command line.
+func given(set *flag.FlagSet, name string) (is bool) {
+	set.Visit(func(f *flag.Flag) { is = is || f.Name == name })
+	return is
+}
+
+// besides is the usual address for kiosks, or, where people were given its port, the next
+// one.
+func besides(people, kiosks string) string {
+	_, port, err1 := net.SplitHostPort(people)
+	host, usual, err2 := net.SplitHostPort(kiosks)
+	n, err3 := strconv.Atoi(usual)
+	if err1 != nil || err2 != nil || err3 != nil || port != usual {
+		return kiosks
+	}
+	return net.JoinHostPort(host, strconv.Itoa(n+1))
+}
+
 // proxies are those whose word on where a request comes from is believed.
 func proxies(behind bool, list string) (out []netip.Prefix, err error) {
 	if !behind {
@@ -177,9 +200,24 @@ func proxies(behind bool, list string) (out []netip.Prefix, err error) {
 func deviceNames(given, address string) []string {
 	names := strings.FieldsFunc(given, func(r rune) bool { return r == ',' || r == ' ' })
 	if host, _, err := net.SplitHostPort(address); err == nil {
-		names = append(names, host)
-		if net.ParseIP(host).IsLoopback() {
+		ip := net.ParseIP(host)
+		switch {
+		case ip.IsLoopback():
+			names = append(names, host, "localhost")
+		case ip.IsUnspecified(): // every address of this machine, and its name
 			names = append(names, "localhost")
+			if name, err := os.Hostname(); err == nil {
+				names = append(names, name)
+			}
+			if all, err := net.InterfaceAddrs(); err == nil {
+				for _, a := range all {
+					if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
+						names = append(names, n.IP.String())
+					}
+				}
+			}
+		default:
+			names = append(names, host)
 		}
 	}
 	return names

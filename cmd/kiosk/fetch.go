@@ -302,6 +302,12 @@ func runImport(ctx context.Context, c *cli, args []string) error {
 	}
 	if t := d.Taken; t != nil {
 		fmt.Fprintf(c.out, "edition %s (%d), switched %v; %d files came, %d are missing\n", t.Edition, t.Number, t.Switched, t.Files, t.Missing)
+		for _, a := range t.Aside {
+			fmt.Fprintf(c.out, "left aside, for it does not concern this machine: %s: %s\n", a.Scope, a.Why)
+		}
+		if n := len(t.Damaged); n > 0 {
+			fmt.Fprintf(c.out, "%d files that this machine does not need are damaged on the stick\n", n)
+		}
 		for _, x := range t.Dropped {
 			fmt.Fprintf(c.out, "does not count: %s %s: %s\n", x.Scope, x.Row, x.Why)
 		}

@@ -19,6 +19,19 @@ type Emergency struct {
 	Withdrawn []string          `json:"withdrawn,omitempty"` // ids of versions
 }
 
+// A stick says for what it was made in a file of its own, which nobody signs.
+const (
+	StickFile   = "stick.json"
+	StickFormat = "cotmoc-stick/1"
+)
+
+// Stick is what a stick says of itself.
+type Stick struct {
+	Format string   `json:"format"`
+	Place  string   `json:"place,omitempty"` // empty: of the whole country
+	Scopes []string `json:"scopes,omitempty"`
+}
+
 // Envelope is a document sealed by one key.
 type Envelope struct {
 	What      string `json:"what"` // what it is: a seal serves one purpose only

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +27,7 @@ const readyFile = "READY"
 // Export copies what kiosks of a place need onto a stick: the chain of roots, the
 // newest signed metadata, the editions of the place's scopes and their files. An
 // empty place copies all scopes. What is on the stick already is not copied again.
-func (h *Hub) Export(ctx context.Context, place playlist.ID, to string, progress func(done, total int)) (files int, bytes int64, err error) {
+func (h *Hub) Export(ctx context.Context, place playlist.ID, to string, progress func(done, total int)) (files int, size int64, err error) {
 	if err := h.Distribute(ctx); err != nil {
 		return 0, 0, err
 	}
@@ -62,12 +64,12 @@ func (h *Hub) Export(ctx context.Context, place playlist.ID, to string, progress
 				return 0, 0, err
 			}
 		}
-		bytes += m.Bytes
+		size += m.Bytes
 		if progress != nil {
 			progress(n+1, len(all))
 		}
 	}
-	return len(all), bytes, out.end()
+	return len(all), size, errors.Join(out.note(place, scopes), out.end())
 }
 
 type stick struct{ from, to string }
@@ -84,6 +86,19 @@ func (s *stick) begin() error {
 
 func (s *stick) end() error {
 	return atomicfile.Write(filepath.Join(s.to, readyFile), []byte("cotmoc\n"), 0o644)
+}
+
+// note says for what the stick was made.
+func (s *stick) note(place playlist.ID, scopes []string) error {
+	n := feed.Stick{Format: feed.StickFormat, Place: string(place)}
+	if place != "" {
+		n.Scopes = scopes
+	}
+	raw, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("stick: %w", err)
+	}
+	return atomicfile.Write(filepath.Join(s.to, feed.StickFile), raw, 0o644)
 }
 
 // trust copies metadata: the roles of the wanted scopes, and every root.
@@ -154,9 +169,14 @@ func (s *stick) copy(name string) error {
 		return fmt.Errorf("stick: %w", err)
 	}
 	path := filepath.Join(s.to, name)
-	fixed := !strings.HasSuffix(name, "timestamp.json")
-	if have, err := os.Stat(path); fixed && err == nil && have.Size() == info.Size() {
-		return nil
+	if have, err := os.Stat(path); err == nil && have.Size() == info.Size() {
+		same, err := sameBytes(in, path)
+		if err != nil || same {
+			return err
+		}
+		if _, err := in.Seek(0, io.SeekStart); err != nil { // what lies there is damaged: it is written again
+			return fmt.Errorf("stick: %w", err)
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("stick: %w", err)
@@ -170,6 +190,30 @@ func (s *stick) copy(name string) error {
 		return errors.Join(fmt.Errorf("stick: %w", err), os.Remove(path+".part"))
 	}
 	return atomicfile.Rename(path+".part", path)
+}
+
+// sameBytes says whether a file on the stick is what it should be. One that cannot be read
+// is not.
+func sameBytes(in io.Reader, path string) (bool, error) {
+	have, err := os.Open(path)
+	if err != nil {
+		return false, nil
+	}
+	defer have.Close()
+	a, b := make([]byte, 256<<10), make([]byte, 256<<10)
+	for {
+		n, err := io.ReadFull(in, a)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return false, fmt.Errorf("stick: %w", err)
+		}
+		m, _ := io.ReadFull(have, b[:n])
+		if m != n || !bytes.Equal(a[:n], b[:m]) {
+			return false, nil
+		}
+		if n < len(a) {
+			return true, nil
+		}
+	}
 }
 
 // folder is a trust.Source in a folder.

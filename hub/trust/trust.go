@@ -76,9 +76,10 @@ type Edition struct {
 	Ministry  string    // the scope whose head the targets role names; "" before the first
 	Heads     map[string]Target
 	Emergency *Target
-	Scopes    []string  // that have a role, whether they were asked for or not
-	Assigners []Key     // who may sign assignments
-	Until     time.Time // to which the ministry's own signature reaches: no online key may speak of a time beyond
+	Scopes    []string         // that have a role, whether they were asked for or not
+	Assigners []Key            // who may sign assignments
+	Aside     map[string]error // scopes that nobody asked for by name and that cannot be had, and why
+	Until     time.Time        // to which the ministry's own signature reaches: no online key may speak of a time beyond
 }
 
 // Begin makes the state of a machine that trusts a root and has seen nothing yet.
@@ -338,6 +339,12 @@ func (r *refresh) delegated(e *Edition, d metadata.DelegatedRole, keys map[strin
 		t = r.before(d) // it must not hold up the others
 	case offline && errors.Is(err, fs.ErrNotExist): // it never was right
 		return nil
+	case err != nil && wanted == nil && d.Name != Emergency && r.ctx.Err() == nil: // another's, perhaps
+		t = r.before(d)
+		if e.Aside == nil {
+			e.Aside = map[string]error{}
+		}
+		e.Aside[d.Name] = err
 	case err != nil:
 		return err
 	}

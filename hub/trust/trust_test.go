@@ -264,8 +264,14 @@ func TestFlippedBits(t *testing.T) {
 		raw[at] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
 		bad.Files[name] = raw
 		got, e, err := s.Refresh(t.Context(), &bad, now, nil)
-		if err == nil && (e.Heads["p-ls"].Number != 2 || e.Number != 3) {
+		stays := err == nil && e.Aside["p-ls"] != nil && e.Heads["p-ls"].Number == 1 // what was accepted before
+		if err == nil && !stays && (e.Heads["p-ls"].Number != 2 || e.Number != 3) {
 			t.Fatalf("%s at %d: %+v", name, at, e)
+		}
+		if name == "2.p-ls.json" { // asked for by name it is no other's
+			if _, _, err := s.Refresh(t.Context(), &bad, now, []string{"vn", "p-ls"}); err == nil {
+				t.Fatalf("%s at %d is taken", name, at)
+			}
 		}
 		if err != nil && string(got.Snapshot) == string(want.Snapshot) {
 			t.Fatalf("an error changed the state: %v", err)

@@ -24,6 +24,7 @@ func (k *Kiosk) openActive(ctx context.Context) {
 		k.problems["edition"] = err.Error()
 		return
 	}
+	k.readStickPlace(ctx)
 	candidates := []string{active}
 	if found, err := filepath.Glob(filepath.Join(k.cfg.Dir, "editions", "*.db")); err == nil {
 		for _, path := range newestFirst(found) {
@@ -177,6 +178,7 @@ func (k *Kiosk) adopt(ctx context.Context, id string, keep map[string]string) er
 		return errors.Join(err, l.edition.Close())
 	}
 	k.install(l)
+	k.readStickPlace(ctx)
 	k.mu.Lock()
 	if trial != nil {
 		k.trial = trial
@@ -204,4 +206,16 @@ func (k *Kiosk) arrived(ctx context.Context) {
 		k.problem("edition", err.Error())
 	}
 	k.Nudge()
+}
+
+// readStickPlace reads for which place the stick was made that was taken last.
+func (k *Kiosk) readStickPlace(ctx context.Context) {
+	place, err := k.state.Meta(ctx, metaStick)
+	if err != nil {
+		k.problem("stick", err.Error())
+		return
+	}
+	k.mu.Lock()
+	k.stickPlace = playlist.ID(place)
+	k.mu.Unlock()
 }

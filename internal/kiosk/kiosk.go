@@ -65,6 +65,7 @@ type Kiosk struct {
 	edition     *store.Edition
 	playing     playlist.Rows // what the composer's catalogue was made of
 	withdrawn   []playlist.ID // versions of the edition that may not be shown
+	stickPlace  playlist.ID   // for which the stick was made that a machine without a hub took
 	ahead       *ahead
 	identity    *local.Identity
 	assignment  *feed.Assignment

@@ -157,6 +157,9 @@ func (k *Kiosk) mineOf(cat *playlist.Catalogue) map[playlist.ID]playlist.Display
 	for _, id := range cat.DisplayOrder {
 		d := cat.Displays[id]
 		mine := d.Place == cat.Displays[cat.DisplayOrder[0]].Place
+		if k.stickPlace != "" {
+			mine = d.Place == k.stickPlace
+		}
 		switch {
 		case len(k.cfg.Displays) > 0:
 			mine = slices.Contains(k.cfg.Displays, string(id))

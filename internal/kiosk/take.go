@@ -23,6 +23,7 @@ import (
 	"cotmoc/internal/atomicfile"
 	"cotmoc/internal/step"
 	"cotmoc/playlist"
+	"cotmoc/playlist/media"
 	"cotmoc/playlist/store"
 )
 
@@ -49,6 +50,14 @@ type Taken struct {
 	Dropped   []edition.Dropped `json:"dropped,omitempty"`
 	Files     int               `json:"files"` // that were copied
 	Missing   int               `json:"missing"`
+	Aside     []Aside           `json:"aside,omitempty"`   // what does not concern this machine, and could not be had
+	Damaged   []playlist.Hash   `json:"damaged,omitempty"` // files that this machine does not need
+}
+
+// Aside is a scope of others that was left aside.
+type Aside struct {
+	Scope string `json:"scope"`
+	Why   string `json:"why"`
 }
 
 // taking is one round of taking in.
@@ -59,6 +68,11 @@ type taking struct {
 	state trust.State
 	ed    *trust.Edition
 	keep  map[string]string
+
+	before trust.State // that was accepted before
+	stick  stickNote
+	scoped []edition.Scoped // rows, where they were read already
+	aside  []Aside
 }
 
 // Take verifies what lies in a folder of published files and makes it what plays:
@@ -86,6 +100,12 @@ func (k *Kiosk) Take(ctx context.Context, dir string) (Taken, error) {
 	if len(t.ed.Heads) == 0 {
 		return out, t.remember(ctx)
 	}
+	if t.k.scopes() == nil { // what is whose is known by what can be read
+		if err := t.gather(); err != nil {
+			return out, err
+		}
+	}
+	out.Aside = t.aside
 	out.Edition = t.id()
 	if refused, err := k.state.Meta(ctx, metaRefused); err != nil || refused == out.Edition {
 		return out, errors.Join(err, t.same(ctx), fmt.Errorf("%s: %w", out.Edition, ErrRolledBack))
@@ -178,6 +198,7 @@ func (t *taking) verify(ctx context.Context) (err error) {
 		return err
 	}
 	before := t.state
+	t.before = before
 	t.state, t.ed, err = t.state.Refresh(ctx, t.from, k.Instant(), k.scopes())
 	if c, cErr := t.state.Correction(before); cErr != nil {
 		return errors.Join(err, cErr)
@@ -298,8 +319,11 @@ func (t *taking) order() []string {
 // write verifies every scope's rows against its signed head and writes the union as
 // a catalogue.
 func (t *taking) write(ctx context.Context, id string) ([]edition.Dropped, error) {
-	var scoped []edition.Scoped
+	scoped := t.scoped
 	for _, s := range t.order() {
+		if len(t.scoped) > 0 {
+			break
+		}
 		rows, err := t.rows(t.ed.Heads[s])
 		if err != nil {
 			return nil, fmt.Errorf("scope %s: %w", s, err)
@@ -373,37 +397,42 @@ func (t *taking) keepCopy(head string, raw []byte, name string, packed []byte) e
 // files are kept.
 func (k *Kiosk) Import(ctx context.Context, dir string, progress func(done, total int)) (Taken, error) {
 	out, err := k.Take(ctx, dir)
-	if err != nil && (out.Number > 0 || k.Playing() == "" || !errors.Is(err, trust.ErrRefused) && !errors.Is(err, trust.ErrExpired) && !errors.Is(err, fs.ErrNotExist)) {
+	if err != nil && (k.Playing() == "" || ctx.Err() != nil) {
 		return out, err
 	}
-	n, missing, copyErr := k.importFiles(ctx, dir, progress)
-	out.Files, out.Missing = n, missing
-	if n > 0 {
+	var copyErr error
+	out.Files, out.Missing, out.Damaged, copyErr = k.importFiles(ctx, dir, progress)
+	if out.Files > 0 {
 		k.arrived(ctx)
 	}
 	return out, errors.Join(err, copyErr)
 }
 
-// importFiles copies the files that the active edition lacks.
-func (k *Kiosk) importFiles(ctx context.Context, dir string, progress func(done, total int)) (n, missing int, err error) {
+// importFiles copies the files that the active edition lacks. A damaged one that this
+// machine needs is an error; others are told of.
+func (k *Kiosk) importFiles(ctx context.Context, dir string, progress func(done, total int)) (n, missing int, damaged []playlist.Hash, err error) {
 	folder, err := local.OpenFolder(dir)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
 	defer folder.Close()
 	id := k.Playing()
 	if id == "" {
-		return 0, 0, nil
+		return 0, 0, nil, nil
 	}
 	all, err := mediaOf(ctx, k.cfg.Dir, id)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
 	all = slices.DeleteFunc(all, func(m playlist.Media) bool { return k.media.Has(m.SHA256) })
+	needed, err := k.needed(ctx)
+	if err != nil {
+		return 0, 0, nil, err
+	}
 	var errs []error
 	for i, m := range all {
 		if ctx.Err() != nil {
-			return n, missing, ctx.Err()
+			return n, missing, damaged, ctx.Err()
 		}
 		file, err := folder.Open(fmt.Sprintf("files/%s/%s", m.SHA256[:2], m.SHA256))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -413,18 +442,40 @@ func (k *Kiosk) importFiles(ctx context.Context, dir string, progress func(done,
 		if err == nil {
 			err = errors.Join(k.media.Put(m, file), file.Close())
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+			n++
+			step.At("import file")
+		case errors.Is(err, media.ErrNoRoom): // the next ones would not fit either
+			return n, missing + len(all) - i, damaged, errors.Join(append(errs, err)...)
+		case needed == nil || needed[m.SHA256]:
 			missing++
-			if errs = append(errs, err); len(errs) == 10 {
-				break
+			if len(errs) < 10 {
+				errs = append(errs, err)
 			}
-			continue
+		default:
+			damaged = append(damaged, m.SHA256)
 		}
-		n++
-		step.At("import file")
 		if progress != nil {
 			progress(i+1, len(all))
 		}
 	}
-	return n, missing, errors.Join(errs...)
+	return n, missing, damaged, errors.Join(errs...)
+}
+
+// needed are the files that this machine shows; nil for all of its edition, where a hub
+// has said what it holds.
+func (k *Kiosk) needed(ctx context.Context) (map[playlist.Hash]bool, error) {
+	if k.scopes() != nil {
+		return nil, nil
+	}
+	a, err := k.lookAhead(ctx)
+	if a == nil || err != nil {
+		return nil, err
+	}
+	out := map[playlist.Hash]bool{}
+	for h, f := range k.needs(a.next) {
+		out[h] = f.Class < local.Later
+	}
+	return out, nil
 }
