@@ -58,7 +58,7 @@ ensure_go() {
 
 run_packages="ffmpeg espeak-ng xvfb xauth libgl1 libegl1 libgl1-mesa-dri libx11-6 libxrandr2 libxcursor1 libxinerama1 libxi6 libxxf86vm1 libasound2 jq"
 build_packages="libgl-dev libx11-dev libxcursor-dev libxrandr-dev libxinerama-dev libxi-dev libxxf86vm-dev libicu-dev gcc libc6-dev pkg-config git ca-certificates libasound2-dev python3-fonttools fonts-noto-core fonts-noto-cjk forensics-samples-files"
-test_packages="xdotool x11-xserver-utils chromium e2fsprogs mount"
+test_packages="curl openssl xdotool x11-xserver-utils chromium e2fsprogs mount"
 
 # setup installs what is needed to build and run, and makes fonts.
 setup() {
