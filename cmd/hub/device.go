@@ -136,7 +136,7 @@ func listDevices(ctx context.Context, c *call, asJSON bool) error {
 	for _, l := range lines {
 		state := string(l.Device.State)
 		if !l.Since.IsZero() {
-			state += ", connected"
+			state += fmt.Sprintf(", connected, heard %d s ago", l.Heard)
 		}
 		if l.Bare {
 			state += ", has no display"

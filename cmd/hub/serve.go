@@ -14,8 +14,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"cotmoc/hub/server"
 	"cotmoc/hub/server/desk"
@@ -127,31 +129,48 @@ func serve(ctx context.Context, args []string, stderr io.Writer) (int, error) {
 	if o.Proxies, err = proxies(*proxy, *trusted); err != nil {
 		return 2, err
 	}
-	h, err := server.Open(ctx, *data, o)
-	if err != nil {
-		return 1, err
-	}
+	// Both listen before the folder is opened: who comes meanwhile waits instead of being
+	// turned away.
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *listen)
 	if err != nil {
-		return 1, errors.Join(fmt.Errorf("listen: %w", err), h.Close())
+		return 1, fmt.Errorf("listen: %w", err)
+	}
+	var kiosks net.Listener
+	if *devices != "none" {
+		// The stream's own pings keep lines open; TCP's would cost each kiosk a megabyte a day.
+		if kiosks, err = (&net.ListenConfig{KeepAlive: -1, Control: userTimeout}).Listen(ctx, "tcp", *devices); err != nil {
+			return 1, errors.Join(fmt.Errorf("listen for kiosks: %w", err), listener.Close())
+		}
+	}
+	h, err := server.Open(ctx, *data, o)
+	if err != nil {
+		err = errors.Join(err, listener.Close())
+		if kiosks != nil {
+			err = errors.Join(err, kiosks.Close())
+		}
+		return 1, err
 	}
 	o.Log.Info("The hub serves", "address", listener.Addr().String(), "tls", o.Secure)
 	if host, _, _ := net.SplitHostPort(listener.Addr().String()); !o.Secure && !net.ParseIP(host).IsLoopback() {
 		o.Log.Warn("The hub speaks no TLS: passwords are readable on the way unless a proxy before it does (then say --behind-proxy)")
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	if *devices != "none" {
-		// The stream's own pings keep lines open; TCP's would cost each kiosk a megabyte a day.
-		kiosks, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", *devices)
-		if err != nil {
-			return 1, errors.Join(fmt.Errorf("listen for kiosks: %w", err), listener.Close(), h.Close())
-		}
+	if kiosks != nil {
 		o.Log.Info("The hub serves kiosks", "address", kiosks.Addr().String())
 		group.Go(func() error { return h.ServeDevices(ctx, kiosks, deviceNames(*names, kiosks.Addr().String())) })
 	}
 	group.Go(func() error { return h.Serve(ctx, listener, *cert, *key) })
 	group.Go(func() error { return h.Console(ctx, console) })
 	return failed(errors.Join(group.Wait(), h.Close()))
+}
+
+// userTimeout has the kernel give a connection up whose bytes nobody acknowledges for 20
+// seconds; connections that are accepted inherit it.
+func userTimeout(_, _ string, raw syscall.RawConn) (err error) {
+	set := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 20_000)
+	})
+	return errors.Join(set, err)
 }
 
 // given says whether a flag was named on the command line.

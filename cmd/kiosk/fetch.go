@@ -269,7 +269,7 @@ func runSync(ctx context.Context, c *cli, args []string) error {
 		return errors.Join(c.json(d), asError(d))
 	}
 	if d.Sync != nil {
-		fmt.Fprintf(c.out, "%d bytes moved on the wire; the hub answers: %v\n", d.Moved, d.Sync.Online)
+		fmt.Fprintf(c.out, "%d bytes moved on the wire; the hub answers: %v, heard %d seconds ago\n", d.Moved, d.Sync.Online, d.Sync.Age)
 	}
 	return asError(d)
 }

@@ -76,6 +76,13 @@ func runStatus(ctx context.Context, c *cli, args []string) error {
 	}
 	fmt.Fprintf(c.out, "edition    %s\nenrolled   %v\n", st.Edition, st.Enrolled)
 	fmt.Fprintf(c.out, "clock      %s, trusted %v: %s\n", st.Now.Format(time.RFC3339), st.Clock.Trusted, st.Clock.Why)
+	if s := st.Sync; s != nil {
+		state := "not heard"
+		if s.Online {
+			state = "online"
+		}
+		fmt.Fprintf(c.out, "hub        %s: %s, heard %d seconds ago\n", s.Hub, state, s.Age)
+	}
 	fmt.Fprintf(c.out, "files      %d, %d MB, %d damaged\n", st.Inventory.Files, st.Inventory.Bytes>>20, len(st.Inventory.Damaged))
 	fmt.Fprintf(c.out, "proof      %d rows\n", st.Plays)
 	for _, ch := range st.Children {

@@ -12,15 +12,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"cotmoc/hub/local"
 )
@@ -29,7 +30,8 @@ import (
 const (
 	connectTime = 20 * time.Second
 	answerTime  = 60 * time.Second
-	silence     = 60 * time.Second // without a byte
+	silence     = 20 * time.Second // without a byte of a body
+	unsent      = 20 * time.Second // for which bytes of ours may stay without an answer of the other side's TCP
 )
 
 // Client speaks with one hub.
@@ -43,6 +45,13 @@ type Client struct {
 	stamp    sync.Mutex // one writes the timestamp at a time
 	sent     atomic.Int64
 	received atomic.Int64
+
+	made    time.Time
+	heardAt atomic.Pointer[time.Time] // the hub, at last
+	ping    atomic.Int64              // in seconds, as the hub said
+	restart atomic.Int64              // in seconds, within which a hub that goes down wants to be asked again
+	lines   sync.Map                  // open connections
+	wake    chan struct{}             // the network changed
 }
 
 // instant is a time that kiosk believes in, and when it said so.
@@ -53,7 +62,7 @@ type instant struct {
 
 // New makes a client for the hub of an enrolled machine.
 func New(dir string, id *local.Identity) (*Client, error) {
-	c := &Client{Dir: dir, ID: id}
+	c := &Client{Dir: dir, ID: id, made: time.Now(), wake: make(chan struct{}, 1)}
 	base, err := url.Parse(strings.TrimSuffix(id.Hub, "/"))
 	if err != nil || base.Host == "" {
 		return nil, fmt.Errorf("the hub's address %q is no URL", id.Hub)
@@ -77,7 +86,7 @@ func New(dir string, id *local.Identity) (*Client, error) {
 // Through makes a client that asks over a transport of the caller's choice: tests put
 // a network in memory.
 func Through(dir string, over http.RoundTripper) *Client {
-	return &Client{Dir: dir, base: &url.URL{Scheme: "https", Host: "hub.test"}, http: &http.Client{Transport: over, CheckRedirect: noRedirect}}
+	return &Client{Dir: dir, made: time.Now(), wake: make(chan struct{}, 1), base: &url.URL{Scheme: "https", Host: "hub.test"}, http: &http.Client{Transport: over, CheckRedirect: noRedirect}}
 }
 
 // known checks that the other side has a certificate of the pinned authority for the
@@ -98,7 +107,7 @@ func known(s tls.ConnectionState, pool *x509.CertPool) error {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (c *Client) transport(config *tls.Config) *http.Transport {
-	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: -1} // the stream has pings of its own, and every answer its deadline
+	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: -1, Control: userTimeout} // the stream has pings of its own, and every answer its deadline
 	return &http.Transport{
 		TLSClientConfig: config, TLSHandshakeTimeout: connectTime, ResponseHeaderTimeout: answerTime,
 		IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 2, MaxConnsPerHost: 2, // the stream, and one for everything else: a handshake costs 5 KB
@@ -109,7 +118,9 @@ func (c *Client) transport(config *tls.Config) *http.Transport {
 			if err != nil {
 				return nil, err
 			}
-			return &counted{Conn: conn, c: c}, nil
+			line := &counted{Conn: conn, c: c}
+			c.lines.Store(line, true)
+			return line, nil
 		},
 	}
 }
@@ -124,6 +135,20 @@ func (n *counted) Read(b []byte) (int, error) {
 	k, err := n.Conn.Read(b)
 	n.c.received.Add(int64(k))
 	return k, err
+}
+
+// Close implements net.Conn.
+func (n *counted) Close() error {
+	n.c.lines.Delete(n)
+	return n.Conn.Close()
+}
+
+// userTimeout has the kernel give a connection up whose bytes nobody acknowledges.
+func userTimeout(_, _ string, raw syscall.RawConn) (err error) {
+	set := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unsent/time.Millisecond))
+	})
+	return errors.Join(set, err)
 }
 
 func (n *counted) Write(b []byte) (int, error) {
@@ -174,11 +199,7 @@ func status(r *http.Response) error {
 	case r.StatusCode == http.StatusNotFound:
 		return errAbsent
 	case r.StatusCode == http.StatusServiceUnavailable || r.StatusCode == http.StatusTooManyRequests:
-		after, err := strconv.Atoi(r.Header.Get("Retry-After"))
-		if err != nil || after < 0 || after > 3600 {
-			after = 5
-		}
-		return &busyError{time.Duration(after)*time.Second + rand.N(time.Second)}
+		return &busyError{retryAfter(r.Header)}
 	case r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized:
 		why, _ := io.ReadAll(io.LimitReader(r.Body, 200))
 		return &refusal{strings.TrimSpace(string(why))}
@@ -209,8 +230,12 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	resp.Body = &watched{resp.Body, watch}
 	defer resp.Body.Close()
 	if err := status(resp); err != nil {
+		if isBusy(err) != nil || errors.Is(err, errRefused) {
+			c.hears()
+		}
 		return err
 	}
+	c.hears()
 	return use(resp)
 }
 

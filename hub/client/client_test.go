@@ -3,7 +3,9 @@ package client
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -278,23 +280,60 @@ func TestWithin(t *testing.T) {
 	}
 }
 
-// The pauses spread: thousands that broke off together do not come back together.
+// The pauses spread: thousands that broke off together do not come back together. A broken
+// line is tried again within half a minute; a hub that is busy, refuses or was not heard for
+// long is left alone for longer, and for as long as it asks.
 func TestBackoff(t *testing.T) {
-	var sum, last time.Duration
-	var b backoff
-	for range 20 {
-		last = b.next()
-		sum += last
-		if last > maxPause+time.Second {
-			t.Errorf("a pause of %v", last)
+	local, busy := errors.New("no route"), &busyError{7 * time.Second}
+	for name, c := range map[string]struct {
+		err     error
+		unheard time.Duration
+		most    time.Duration
+		least   time.Duration
+	}{
+		"the line":              {local, time.Minute, localPause, 0},
+		"busy":                  {busy, time.Minute, remotePause, 7 * time.Second},
+		"busy for an hour":      {&busyError{time.Hour}, 0, 2 * time.Hour, time.Hour},
+		"refused":               {&refusal{"held"}, time.Minute, remotePause, 0},
+		"not heard for so long": {local, longUnheard + time.Second, remotePause, 0},
+	} {
+		seen := map[time.Duration]bool{}
+		longest := time.Duration(0)
+		for n := range 400 {
+			b := backoff{n: min(n, 50)}
+			got := b.next(c.err, c.unheard)
+			if got > c.most+time.Second || got < c.least {
+				t.Fatalf("%s: a pause of %v", name, got)
+			}
+			longest = max(longest, got)
+			seen[got.Truncate(100*time.Millisecond)] = true
+		}
+		if len(seen) < 60 || longest < c.most/2 {
+			t.Errorf("%s: pauses fall on %d moments, the longest %v", name, len(seen), longest)
+		}
+		if first := (&backoff{}).next(c.err, c.unheard); first > max(firstPause, c.least*12/10)+2*time.Second {
+			t.Errorf("%s: the first pause is %v", name, first)
 		}
 	}
-	seen := map[time.Duration]bool{}
-	for range 100 {
-		seen[(&backoff{n: 50}).next().Truncate(time.Second)] = true
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{"7": 7 * time.Second, "0": 0, "99999": maxAfter, "": 5 * time.Second, "soon": 5 * time.Second, "-1": 5 * time.Second,
+		now.Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second, now.Add(48 * time.Hour).Format(http.TimeFormat): maxAfter, now.Add(-time.Hour).Format(http.TimeFormat): 5 * time.Second} {
+		if got := retryAfter(http.Header{"Retry-After": {text}, "Date": {now.Format(http.TimeFormat)}}); got != want {
+			t.Errorf("%q: %v, not %v", text, got, want)
+		}
 	}
-	if len(seen) < 60 || sum == 0 {
-		t.Errorf("pauses at the cap fall on %d seconds only", len(seen))
+}
+
+// The network's state as text: it changes with carriers, addresses and gateways only.
+func TestNetworkIsQuiet(t *testing.T) {
+	before := network()
+	for range 20 {
+		if now := network(); now != before {
+			t.Fatalf("nothing changed, and it is\n%s\nnot\n%s", now, before)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -17,26 +18,12 @@ import (
 	"cotmoc/hub/trust"
 )
 
-// How a stream that broke is opened again: a random part of a time that doubles,
-// drawn after the cap, so that thousands never fall into step.
+// Times of the stream.
 const (
-	firstPause = time.Second
-	maxPause   = 5 * time.Minute
 	stableTime = time.Minute
-	quietTime  = 6 * time.Minute // without a ping: the line is dead
+	quietTime  = 6 * time.Minute // without a ping of a hub that does not say how often: the line is dead
+	rewired    = 2 * time.Second // within which the stream is opened after the network changed
 )
-
-// backoff spreads attempts.
-type backoff struct{ n int }
-
-func (b *backoff) next() time.Duration {
-	most := maxPause
-	if b.n < 9 {
-		most = min(maxPause, firstPause<<b.n)
-	}
-	b.n++
-	return rand.N(most) + 50*time.Millisecond
-}
 
 // Listen keeps the hub's stream open and calls heard for each event, until ctx
 // ends. open is told when the stream opens and when it breaks.
@@ -49,11 +36,63 @@ func (c *Client) Listen(ctx context.Context, boot string, heard func(feed.Event)
 		if time.Since(began) > stableTime {
 			pause.n = 0
 		}
+		wait := time.NewTimer(max(pause.next(err, c.Unheard()), c.restarts()))
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause.next()):
+		case <-wait.C:
+		case <-c.wake: // another line may reach the hub
+			pause.n = 0
+			select {
+			case <-ctx.Done():
+			case <-time.After(rand.N(rewired)):
+			}
 		}
+		wait.Stop()
 	}
+}
+
+// restarts is how long a hub asked to wait that goes down and comes up again.
+func (c *Client) restarts() time.Duration {
+	after := c.restart.Swap(0)
+	if after <= 0 {
+		return 0
+	}
+	return rand.N(min(time.Duration(after)*time.Second, maxAfter)) + time.Second
+}
+
+// Rewire gives up all connections, and tries again at once: the network has changed.
+func (c *Client) Rewire() {
+	c.lines.Range(func(conn, _ any) bool {
+		_ = conn.(net.Conn).Close()
+		return true
+	})
+	c.http.CloseIdleConnections()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Unheard is how long ago the hub last said anything that is its own.
+func (c *Client) Unheard() time.Duration {
+	at := c.heardAt.Load()
+	if at == nil {
+		return time.Since(c.made)
+	}
+	return time.Since(*at)
+}
+
+func (c *Client) hears() {
+	now := time.Now()
+	c.heardAt.Store(&now)
+}
+
+// Ping is how often the hub says that it is there.
+func (c *Client) Ping() time.Duration {
+	if s := c.ping.Load(); s > 0 {
+		return time.Duration(s) * time.Second
+	}
+	return quietTime / 2
 }
 
 func (c *Client) listen(ctx context.Context, boot string, heard func(feed.Event), open func(bool, error)) error {
@@ -74,22 +113,36 @@ func (c *Client) listen(ctx context.Context, boot string, heard func(feed.Event)
 	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
 		return errForged
 	}
+	c.ping.Store(0) // until it says
 	dead := time.AfterFunc(quietTime, cancel)
 	defer dead.Stop()
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(make([]byte, 4096), maxAnswer)
 	for lines.Scan() {
-		dead.Reset(quietTime)
+		c.hears()
+		dead.Reset(2*c.Ping() + 5*time.Second)
 		raw, ok := strings.CutPrefix(lines.Text(), "data: ")
 		if !ok {
+			if strings.HasPrefix(lines.Text(), ":") { // a ping
+				open(true, nil)
+			}
 			continue
 		}
 		var e feed.Event
 		if json.Unmarshal([]byte(raw), &e) != nil {
 			return errForged
 		}
+		if e.Ping > 0 {
+			c.ping.Store(int64(min(e.Ping, int(quietTime/time.Second))))
+			dead.Reset(2*c.Ping() + 5*time.Second)
+		}
+		if e.Kind == "restart" {
+			c.restart.Store(int64(e.After))
+		}
 		open(true, nil)
-		heard(e)
+		if e.Kind != "ping" && e.Kind != "restart" {
+			heard(e)
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("stream: %w", err)

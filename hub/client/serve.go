@@ -19,7 +19,6 @@ import (
 const (
 	pollOpen   = 6 * time.Hour
 	pollClosed = time.Minute
-	afterError = 10 * time.Second
 	absentTime = 10 * time.Minute // before a file is asked for again that was not there
 	reportTime = 2 * time.Hour
 	flapping   = 15 * time.Minute       // troubles that come and go are not told each time
@@ -36,10 +35,13 @@ type Fetch struct {
 	want      *local.Want
 	online    bool
 	stream    bool
+	lost      bool // the stream was open and broke
 	why       string
 	refused   string
 	speed     speed
 	look      chan struct{}        // a reason to look at once
+	rearm     chan struct{}        // a reason to look before long: the stream broke
+	until     time.Time            // a hub that is busy asked not to be asked before
 	fresh     chan struct{}        // kiosk wants something else
 	speak     chan struct{}        // there may be something to deliver
 	anew      chan struct{}        // another kiosk listens, which did not hear what was said
@@ -52,7 +54,7 @@ type Fetch struct {
 
 // NewFetch makes a fetch.
 func NewFetch(c *Client, boot string, say func(local.Progress)) *Fetch {
-	return &Fetch{Client: c, Boot: boot, Say: say, look: make(chan struct{}, 1), fresh: make(chan struct{}, 1), speak: make(chan struct{}, 1), anew: make(chan struct{}, 1), notBefore: map[string]time.Time{}}
+	return &Fetch{Client: c, Boot: boot, Say: say, look: make(chan struct{}, 1), rearm: make(chan struct{}, 1), fresh: make(chan struct{}, 1), speak: make(chan struct{}, 1), anew: make(chan struct{}, 1), notBefore: map[string]time.Time{}}
 }
 
 func poke(c chan struct{}) {
@@ -82,6 +84,7 @@ func (f *Fetch) Greeted() { poke(f.anew) }
 // progress says how things stand, with what is new.
 func (f *Fetch) progress(p local.Progress) {
 	f.mu.Lock()
+	p.HeardAgo, p.Ping = f.Client.Unheard(), f.Client.Ping()
 	p.Online, p.Stream, p.Error, p.Refused, p.Goodput = f.online, f.stream, f.why, f.refused, f.speed.rate()
 	f.mu.Unlock()
 	p.Sent, p.Received = f.Client.Moved()
@@ -118,17 +121,46 @@ func (f *Fetch) Serve(ctx context.Context) error {
 	wg.Go(func() { f.Client.Listen(ctx, f.Boot, func(e feed.Event) { f.heard(ctx, e) }, f.opened) })
 	wg.Go(func() { f.files(ctx) })
 	wg.Go(func() { f.deliver(ctx) })
+	wg.Go(func() {
+		if err := WatchNetwork(ctx, func() { f.Client.Rewire(); poke(f.rearm) }); err != nil { // it goes on without
+			f.progress(local.Progress{Error: err.Error()})
+		}
+	})
 	var pause backoff
 	for {
-		wait := f.round(ctx, &pause)
-		timer := time.NewTimer(wait)
+		f.await(ctx, f.round(ctx, &pause))
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// await waits until it is time to look again. A reason to look does not overrule a hub that
+// asked to be left alone.
+func (f *Fetch) await(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	due := time.Now().Add(wait)
+	for {
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case <-f.look:
-			timer.Stop()
+			return
 		case <-timer.C:
+			return
+		case <-f.rearm:
+			if soon := rand.N(localPause); time.Until(due) > soon {
+				timer.Reset(soon)
+				due = time.Now().Add(soon)
+			}
+		case <-f.look:
+			f.mu.Lock()
+			left := time.Until(f.until)
+			f.mu.Unlock()
+			if left <= 0 {
+				return
+			}
+			timer.Reset(left)
+			due = time.Now().Add(left)
 		}
 	}
 }
@@ -160,7 +192,6 @@ func (f *Fetch) round(ctx context.Context, pause *backoff) time.Duration {
 	f.mu.Lock()
 	open := f.stream
 	f.mu.Unlock()
-	var busy *busyError
 	switch {
 	case err == nil && open:
 		pause.n = 0
@@ -168,10 +199,14 @@ func (f *Fetch) round(ctx context.Context, pause *backoff) time.Duration {
 	case err == nil:
 		pause.n = 0
 		return pollClosed/2 + rand.N(pollClosed/2)
-	case errors.As(err, &busy):
-		return busy.after
 	}
-	return min(afterError+pause.next(), pollClosed) // forged and broken lines are tried again and again
+	wait := pause.next(err, f.Client.Unheard())
+	if isBusy(err) != nil {
+		f.mu.Lock()
+		f.until = time.Now().Add(wait)
+		f.mu.Unlock()
+	}
+	return wait // forged and broken lines are tried again and again
 }
 
 // opened notes whether the stream is open.
@@ -179,13 +214,20 @@ func (f *Fetch) opened(open bool, err error) {
 	f.mu.Lock()
 	changed := f.stream != open
 	f.stream = open
+	if changed && open && f.lost { // what was told meanwhile went by
+		poke(f.look)
+	}
+	f.lost = !open
 	var no *refusal
 	if errors.As(err, &no) {
 		f.refused, f.why = no.why, err.Error()
 		changed = true
 	}
 	f.mu.Unlock()
-	if changed {
+	if changed && !open {
+		poke(f.rearm)
+	}
+	if changed || open { // kiosk says how long ago the hub was heard
 		f.progress(local.Progress{})
 	}
 }
@@ -240,20 +282,16 @@ func (f *Fetch) files(ctx context.Context) {
 		case err != nil:
 			f.note(err)
 			f.progress(local.Progress{})
-			wait := pause.next()
+			wait := pause.next(err, f.Client.Unheard())
 			if errors.Is(err, errAbsent) || errors.Is(err, errForged) { // others must not wait for it
 				f.mu.Lock()
 				f.notBefore[string(next.SHA256)] = time.Now().Add(absentTime)
 				f.mu.Unlock()
 				wait = 0
 			}
-			var busy *busyError
-			if errors.As(err, &busy) {
-				wait = busy.after
-			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(min(wait, pollClosed)):
+			case <-time.After(wait):
 			}
 		case whole:
 			pause.n = 0
@@ -309,75 +347,6 @@ func (f *Fetch) next(w local.Want) (local.File, bool) {
 	return local.File{}, false
 }
 
-// within says whether an instant lies in the hours of a day, such as 22:00-05:00.
-// Without hours, or without a clock, every time will do.
-func within(hours, zone string, at time.Time, clock bool) bool {
-	if hours == "" || !clock {
-		return true
-	}
-	var h1, m1, h2, m2 int
-	if n, err := fmt.Sscanf(hours, "%d:%d-%d:%d", &h1, &m1, &h2, &m2); n != 4 || err != nil {
-		return true
-	}
-	if z, err := time.LoadLocation(zone); err == nil {
-		at = at.In(z)
-	}
-	now, from, to := at.Hour()*60+at.Minute(), h1*60+m1, h2*60+m2
-	if from <= to {
-		return from <= now && now < to
-	}
-	return now >= from || now < to
-}
-
-// pace keeps a transfer within the bandwidth, and ends it where something more
-// urgent came up.
-func (f *Fetch) pace(w local.Want, file local.File) func(context.Context, int64) int64 {
-	began := time.Now()
-	return func(ctx context.Context, came int64) int64 {
-		if came > 0 {
-			f.mu.Lock()
-			f.speed.add(came, time.Since(began))
-			f.mu.Unlock()
-			f.progress(local.Progress{Arriving: map[string]int64{string(file.SHA256): came}})
-			if w.Kbit > 0 {
-				due := time.Duration(float64(came) * 8 / float64(w.Kbit) * float64(time.Millisecond))
-				select {
-				case <-ctx.Done():
-				case <-time.After(due - time.Since(began)):
-				}
-			}
-		}
-		began = time.Now()
-		now, ok := f.current()
-		if first, found := f.next(now); !ok || !found || first.SHA256 != file.SHA256 {
-			return 0
-		}
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		// Four seconds' worth: on slow lines little is lost, and little waits.
-		return max(64<<10, int64(f.speed.rate()*4))
-	}
-}
-
-// speed is the goodput of the last pieces.
-type speed struct {
-	bytes float64
-	time  float64
-}
-
-func (s *speed) add(bytes int64, took time.Duration) {
-	const fade = 0.9
-	s.bytes, s.time = s.bytes*fade+float64(bytes), s.time*fade+took.Seconds()
-}
-
-// rate is in bytes a second; 0 while nothing came.
-func (s *speed) rate() float64 {
-	if s.time <= 0 {
-		return 0
-	}
-	return s.bytes / s.time
-}
-
 // deliver hands reports and proof of play to the hub.
 func (f *Fetch) deliver(ctx context.Context) {
 	var pause backoff
@@ -399,7 +368,7 @@ func (f *Fetch) deliver(ctx context.Context) {
 		f.note(err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause.next()):
+		case <-time.After(pause.next(err, f.Client.Unheard())):
 			poke(f.speak)
 		}
 	}

@@ -66,9 +66,11 @@ type Assignment struct {
 
 // Event is one line of the stream by which a hub tells devices to look.
 type Event struct {
-	Kind       string `json:"kind"` // hello, edition, assignment, held
+	Kind       string `json:"kind"` // hello, edition, assignment, held, ping, restart
 	Timestamp  int64  `json:"timestamp,omitempty"`
 	Assignment int64  `json:"assignment,omitempty"`
+	Ping       int    `json:"ping,omitempty"`  // seconds between pings from now on
+	After      int    `json:"after,omitempty"` // of a restart: seconds within which to come back
 
 	// Files are published files that come with the event, by name: what the duty
 	// officers say travels with the news of it.

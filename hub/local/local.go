@@ -160,7 +160,9 @@ type Progress struct {
 	Staged     bool             `json:"staged,omitempty"`  // newer metadata and rows lie in the public folder
 	File       *File            `json:"file,omitempty"`    // has arrived, whole
 	Round      bool             `json:"round,omitempty"`   // looked at everything once
-	Online     bool             `json:"online"`            // the hub answers
+	Online     bool             `json:"online"`            // the hub answered the last question
+	HeardAgo   time.Duration    `json:"heard_ago"`         // when it last said anything
+	Ping       time.Duration    `json:"ping"`              // how often it says that it is there
 	Stream     bool             `json:"stream"`            // and tells at once
 	Error      string           `json:"error,omitempty"`   // why not
 	Refused    string           `json:"refused,omitempty"` // held or revoked

@@ -76,6 +76,7 @@ type Page struct {
 	Edition  string    `json:"edition"`
 	Hub      string    `json:"hub,omitempty"` // none: the machine belongs to no hub
 	Online   bool      `json:"online"`
+	HubAge   int       `json:"hub_age"` // seconds since the hub was heard
 	Synced   time.Time `json:"synced,omitzero"`
 	Failed   string    `json:"failed,omitempty"` // why the last round did not end
 	Outbox   int64     `json:"outbox"`           // rows that the hub lacks

@@ -29,6 +29,7 @@ type fetcher struct {
 	mu      sync.Mutex
 	conn    *link.Conn
 	last    local.Progress
+	heardAt time.Time // the hub, at last
 	synced  time.Time // when a round last ended well
 	rounds  int
 	asked   string // the edition that the last report named
@@ -308,7 +309,7 @@ func (f *fetcher) hear(ctx context.Context, p local.Progress) {
 		f.receipt(ctx, *p.Receipt)
 	}
 	f.mu.Lock()
-	f.last = p
+	f.last, f.heardAt = p, time.Now().Add(-p.HeardAgo)
 	if p.Round && p.Error == "" {
 		f.synced = time.Now()
 	}

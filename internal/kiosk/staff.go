@@ -276,7 +276,7 @@ func (d *staffDesk) page(ctx context.Context) *corner.Page {
 	p := &corner.Page{Trusted: st.Clock.Trusted, Why: string(d.k.clock.State()), Device: st.Device, Edition: st.Edition,
 		Files: st.Inventory.Files, Lacking: len(missing), Damaged: len(st.Inventory.Damaged), Sticks: d.sticks(), Problems: st.Problems}
 	if s := st.Sync; s != nil {
-		p.Hub, p.Online, p.Synced, p.Failed, p.Outbox = s.Hub, s.Online, s.Synced, s.Error, s.Outbox
+		p.Hub, p.Online, p.HubAge, p.Synced, p.Failed, p.Outbox = s.Hub, s.Online, s.Age, s.Synced, s.Error, s.Outbox
 	}
 	d.k.mu.Lock()
 	cat := d.k.catalogue()

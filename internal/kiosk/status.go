@@ -42,7 +42,9 @@ type Status struct {
 type SyncStatus struct {
 	Hub      string    `json:"hub"`
 	Online   bool      `json:"online"`
-	Stream   bool      `json:"stream"` // the hub tells at once
+	Heard    time.Time `json:"heard,omitzero"` // when the hub last said anything
+	Age      int       `json:"heard_ago_s"`    // the same, in seconds
+	Stream   bool      `json:"stream"`         // the hub tells at once
 	Synced   time.Time `json:"synced,omitzero"`
 	Rounds   int       `json:"rounds"`
 	Error    string    `json:"error,omitempty"`
@@ -170,9 +172,12 @@ func (k *Kiosk) syncStatus(ctx context.Context) (*SyncStatus, int64) {
 		return nil, number
 	}
 	k.fetch.mu.Lock()
-	s := &SyncStatus{Hub: id.Hub, Online: k.fetch.last.Online, Stream: k.fetch.last.Stream, Synced: k.fetch.synced, Rounds: k.fetch.rounds,
+	s := &SyncStatus{Hub: id.Hub, Heard: k.fetch.heardAt, Online: k.fetch.online(), Stream: k.fetch.last.Stream, Synced: k.fetch.synced, Rounds: k.fetch.rounds,
 		Error: k.fetch.last.Error, Sent: k.fetch.last.Sent, Received: k.fetch.last.Received}
 	k.fetch.mu.Unlock()
+	if !s.Heard.IsZero() {
+		s.Age = int(time.Since(s.Heard).Seconds())
+	}
 	delivered, _ := k.state.Meta(ctx, metaDelivered)
 	last, _ := strconv.ParseInt(delivered, 10, 64)
 	if n, err := k.state.PlaysAfter(ctx, last); err == nil {
@@ -250,4 +255,13 @@ func AskStatus(ctx context.Context, dir string) (*Status, error) {
 		return nil, fmt.Errorf("the kiosk's answer: %w", err)
 	}
 	return &st, nil
+}
+
+// online says whether the hub is there: it answered the last question, or said so on its
+// stream, and not longer ago than two of its pings.
+func (f *fetcher) online() bool {
+	if f.heardAt.IsZero() || f.conn == nil || !f.last.Online && !f.last.Stream {
+		return false
+	}
+	return time.Since(f.heardAt) <= 2*max(f.last.Ping, time.Minute)+20*time.Second
 }

@@ -106,7 +106,7 @@ func (a *App) linkLines(p *corner.Page) (out []fyne.CanvasObject) {
 		say("no_hub")
 		return out
 	}
-	say(map[bool]string{true: "online", false: "offline"}[p.Online], "hub", p.Hub)
+	say(map[bool]string{true: "online", false: "offline"}[p.Online], "hub", p.Hub, "n", words.Number(s.lang, p.HubAge))
 	if p.Synced.IsZero() {
 		say("never_synced")
 	} else {

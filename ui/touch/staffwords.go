@@ -47,7 +47,7 @@ var staffWords = map[string][2]string{
 	"edition":         {"Bản nội dung: {id}", "Edition: {id}"},
 	"files":           {"Tệp: {n} · còn thiếu {lacking} · hỏng {damaged}", "Files: {n} · still missing {lacking} · damaged {damaged}"},
 	"no_hub":          {"Máy này không thuộc trung tâm nào.", "This machine belongs to no hub."},
-	"online":          {"Đang nối với {hub}", "Connected to {hub}"},
+	"online":          {"Đang nối với {hub}, nghe được {n} giây trước", "Connected to {hub}, heard {n} seconds ago"},
 	"offline":         {"Không nối được với {hub}", "Not connected to {hub}"},
 	"synced":          {"Đồng bộ lần cuối: {t}", "Last sync: {t}"},
 	"never_synced":    {"Chưa đồng bộ lần nào", "Never synchronised"},

@@ -129,3 +129,25 @@ func (t *tx) afterDeleting(doc central.Doc) error {
 	_, err = t.put(left)
 	return err
 }
+
+// Alerted says at which places a notice runs now.
+func (d *Desk) Alerted(ctx context.Context) (func(playlist.ID) bool, error) {
+	var places *tree
+	var at []playlist.ID
+	err := d.read(ctx, func(r central.Reader, t *tree) error {
+		places = t
+		all, err := central.All[playlist.Notice](ctx, r, central.Query{Kind: central.Notices})
+		for _, n := range all {
+			if !n.Ends.After(d.Now()) {
+				continue
+			}
+			if at = append(at, n.Places...); len(n.Places) == 0 {
+				at = append(at, n.Owner)
+			}
+		}
+		return err
+	})
+	return func(place playlist.ID) bool {
+		return slices.ContainsFunc(at, func(root playlist.ID) bool { return places.Within(place, root) })
+	}, err
+}

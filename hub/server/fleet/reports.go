@@ -177,6 +177,7 @@ type Line struct {
 	Device desk.Device  `json:"device"`
 	Said   central.Said `json:"said,omitzero"`
 	Since  time.Time    `json:"connected_since,omitzero"`
+	Heard  int          `json:"heard_ago_s,omitempty"` // while it is connected
 	Plays  int64        `json:"plays"`
 	Told   int64        `json:"assignment_told,omitempty"` // number of its newest assignment
 	Bare   bool         `json:"no_display,omitempty"`      // it has no display of its own
@@ -204,11 +205,11 @@ func (f *Fleet) Lines(ctx context.Context) ([]Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting := f.Waiting()
+	waiting, heard := f.Waiting(), f.Heard()
 	var out []Line
 	for _, d := range all {
 		t, known := told[d.ID]
-		out = append(out, Line{Device: d, Said: byID[string(d.ID)], Since: waiting[string(d.ID)], Plays: plays[string(d.ID)], Told: t.Number, Bare: known && t.Displays == 0})
+		out = append(out, Line{Device: d, Said: byID[string(d.ID)], Since: waiting[string(d.ID)], Heard: int(heard[string(d.ID)].Seconds()), Plays: plays[string(d.ID)], Told: t.Number, Bare: known && t.Displays == 0})
 	}
 	return out, nil
 }
