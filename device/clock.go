@@ -154,6 +154,8 @@ func (c *Clock) doubt(now time.Time) {
 	switch {
 	case off <= maxDiffers+h.took:
 		c.differs = nil
+	case age > freshTime && c.Synced(): // a time service keeps it, and nobody says otherwise any more
+		c.differs = nil
 	case age <= freshTime || c.differs != nil:
 		c.differs = &Doubt{Local: now, Signed: signed, Age: age}
 	}

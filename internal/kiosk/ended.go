@@ -77,6 +77,9 @@ func noticesOf(cat *playlist.Catalogue, e feed.Emergency) []playlist.Notice {
 func (k *Kiosk) cancelled(cat *playlist.Catalogue, notices []playlist.Notice) (out []playlist.ID) {
 	trusted, _ := k.clock.Trusted()
 	now := k.clock.Now()
+	if d := k.clock.Doubt(); d != nil { // a wrong clock makes no planned notice take effect
+		now, trusted = d.Signed, true
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	mine := k.displaysOf(cat)

@@ -239,7 +239,8 @@ func (k *Kiosk) applies(cat *playlist.Catalogue, places []playlist.ID, d playlis
 		return true
 	}
 	a := k.assignment
-	return a != nil && string(d.Place) == a.Place && slices.ContainsFunc(places, func(p playlist.ID) bool {
+	mine := a != nil && (string(d.Place) == a.Place || slices.Contains(a.Displays, string(d.ID)))
+	return mine && slices.ContainsFunc(places, func(p playlist.ID) bool {
 		return string(p) == a.Place || slices.Contains(a.Above, string(p))
 	})
 }

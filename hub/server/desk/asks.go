@@ -48,7 +48,7 @@ func (a *asks) add(p Pairing, from string, now time.Time) error {
 			ofOne++
 		}
 	}
-	if ofOne >= maxAsksOfOne && !a.makeRoom(now, from) || len(a.byID) >= maxAsks && !a.makeRoom(now, "") {
+	if ofOne >= maxAsksOfOne && !a.makeRoom(now, from) || len(a.byID) >= maxAsks && !a.makeRoom(now, "") && !a.shares(from, ofOne) {
 		return ErrManyAsk
 	}
 	a.byID[p.ID] = &asking{Pairing: p, from: from, added: now}
@@ -72,6 +72,29 @@ func (a *asks) makeRoom(now time.Time, from string) bool {
 	first := slices.MinFunc(idle, func(x, y *asking) int { // of the busiest address, the oldest
 		return cmp.Or(cmp.Compare(count[y.from], count[x.from]), x.added.Compare(y.added), cmp.Compare(x.ID, y.ID))
 	})
+	delete(a.byID, first.ID)
+	return true
+}
+
+// shares forgets the oldest of the address that has most, for one that has less: many
+// that wait keep nobody out.
+func (a *asks) shares(from string, has int) bool {
+	count := map[string]int{}
+	for _, o := range a.byID {
+		count[o.from]++
+	}
+	var first *asking
+	for _, o := range a.byID {
+		if o.from == from || count[o.from] <= has+1 {
+			continue
+		}
+		if first == nil || cmp.Or(cmp.Compare(count[first.from], count[o.from]), o.added.Compare(first.added), cmp.Compare(o.ID, first.ID)) < 0 {
+			first = o
+		}
+	}
+	if first == nil {
+		return false
+	}
 	delete(a.byID, first.ID)
 	return true
 }

@@ -93,9 +93,6 @@ func (d *Desk) content(ctx context.Context, r central.Reader, places *tree, head
 			a.Above = append(a.Above, string(p.ID))
 		}
 	}
-	if a.Scopes, err = d.scopesHeld(ctx, r, places, heads, dev.Place); err != nil {
-		return a, err
-	}
 	for _, s := range dev.Displays {
 		a.Displays = append(a.Displays, string(s))
 	}
@@ -105,15 +102,16 @@ func (d *Desk) content(ctx context.Context, r central.Reader, places *tree, head
 		}
 	}
 	slices.Sort(a.Displays)
-	return a, nil
+	a.Scopes, err = d.scopesHeld(ctx, r, places, heads, dev.Place, a.Displays)
+	return a, err
 }
 
 // scopesHeld are the scopes that a machine at a place holds, in the order in which they
 // take precedence: the ministry, the place's own, and, until that one's signed edition
-// holds the place, those whose signed editions do. So a machine whose place moves shows
+// holds the place and the machine's displays, those whose signed editions do. So a machine whose place moves shows
 // what it showed until its new province's edition is signed. What that one names of other
 // provinces comes last: a place that moved brought along what leans on it.
-func (d *Desk) scopesHeld(ctx context.Context, r central.Reader, places *tree, heads map[playlist.ID]int64, place playlist.ID) ([]string, error) {
+func (d *Desk) scopesHeld(ctx context.Context, r central.Reader, places *tree, heads map[playlist.ID]int64, place playlist.ID, displays []string) ([]string, error) {
 	out := []string{string(places.root)}
 	own := places.scope(place)
 	if own == places.root {
@@ -121,8 +119,15 @@ func (d *Desk) scopesHeld(ctx context.Context, r central.Reader, places *tree, h
 	}
 	out = append(out, string(own))
 	mine, err := d.signedRows(ctx, r, own, heads[own])
-	if err != nil || mine.places[place] && len(mine.names) == 0 {
+	if err != nil {
 		return out, err
+	}
+	shows := func(s *signedRows) bool {
+		return slices.ContainsFunc(displays, func(id string) bool { return s.screens[playlist.ID(id)] })
+	}
+	ready := mine.places[place] && (len(displays) == 0 || shows(mine))
+	if ready && len(mine.names) == 0 {
+		return out, nil
 	}
 	top, err := d.signedRows(ctx, r, places.root, heads[places.root])
 	if err != nil {
@@ -139,7 +144,7 @@ func (d *Desk) scopesHeld(ctx context.Context, r central.Reader, places *tree, h
 			return out, err
 		}
 		others[scope] = s
-		if !mine.places[place] && s.places[place] {
+		if !ready && (s.places[place] && !mine.places[place] || shows(s)) {
 			more = append(more, string(scope))
 		}
 	}

@@ -268,7 +268,7 @@ func (t *tx) carryOver(scope playlist.ID, rows *playlist.Rows) error {
 	if err != nil {
 		return err
 	}
-	leaving, err := t.leaving(scope, old.Places)
+	leaving, err := t.leaving(scope, old)
 	if err != nil || len(leaving) == 0 {
 		return err
 	}
@@ -320,19 +320,16 @@ func carry[T any](to *[]T, old []T, leaves func(T) bool) {
 
 // leaving are the places of a scope's last edition that lie in another scope now, whose
 // signed edition does not have them yet.
-func (t *tx) leaving(scope playlist.ID, places []playlist.Place) (map[playlist.ID]bool, error) {
+func (t *tx) leaving(scope playlist.ID, old playlist.Rows) (map[playlist.ID]bool, error) {
 	out := map[playlist.ID]bool{}
-	var heads map[playlist.ID]int64
-	for _, p := range places {
+	heads, err := t.d.heads(t.ctx, t, t.tree)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range old.Places {
 		now, known := t.tree.Places[p.ID]
 		if !known || t.tree.scopeOfPlace(now) == scope {
 			continue
-		}
-		if heads == nil {
-			var err error
-			if heads, err = t.d.heads(t.ctx, t, t.tree); err != nil {
-				return nil, err
-			}
 		}
 		to := t.tree.scopeOfPlace(now)
 		s, err := t.d.signedRows(t.ctx, t, to, heads[to])
@@ -341,6 +338,32 @@ func (t *tx) leaving(scope playlist.ID, places []playlist.Place) (map[playlist.I
 		}
 		if !s.places[p.ID] {
 			out[p.ID] = true
+		}
+	}
+	merged, err := t.merged()
+	if err != nil || len(merged) == 0 {
+		return out, err
+	}
+	docs, err := t.List(t.ctx, central.Query{Kind: central.Displays})
+	if err != nil {
+		return nil, err
+	}
+	at := map[playlist.ID]playlist.ID{}
+	for _, doc := range docs {
+		at[doc.ID] = doc.Owner
+	}
+	for _, d := range old.Displays { // a place that was merged gave its displays away
+		now, known := t.tree.Places[at[d.ID]]
+		if !merged[d.Place] || !known || t.tree.scopeOfPlace(now) == scope {
+			continue
+		}
+		to := t.tree.scopeOfPlace(now)
+		s, err := t.d.signedRows(t.ctx, t, to, heads[to])
+		if err != nil {
+			return nil, err
+		}
+		if !s.screens[d.ID] {
+			out[d.Place] = true
 		}
 	}
 	return out, nil
@@ -376,4 +399,16 @@ func (s *signedRows) readSigned(rows []feed.Row) error {
 		}
 	}
 	return nil
+}
+
+// merged are the places that were merged into others.
+func (t *tx) merged() (map[playlist.ID]bool, error) {
+	all, err := central.All[plannedMove](t.ctx, t, central.Query{Kind: central.Moves, States: []string{MoveDone}})
+	out := map[playlist.ID]bool{}
+	for _, m := range all {
+		if m.Merge {
+			out[m.Place] = true
+		}
+	}
+	return out, err
 }

@@ -98,6 +98,18 @@ func (d *Desk) emergency(ctx context.Context, r central.Reader, places *tree, he
 		signed[scope] = s
 		return s, err
 	}
+	shown := func(version playlist.ID) (bool, error) { // its place may have moved since that edition was signed
+		for scope, number := range heads {
+			if string(scope) == trust.Emergency {
+				continue
+			}
+			s, err := d.signedRows(ctx, r, scope, number)
+			if err != nil || s.shown[version] {
+				return true, err
+			}
+		}
+		return false, nil
+	}
 	g := &gatherer{ctx: ctx, r: r, tree: places, files: map[playlist.Hash]bool{}}
 	if err := g.notices(); err != nil {
 		return e, err
@@ -128,7 +140,11 @@ func (d *Desk) emergency(ctx context.Context, r central.Reader, places *tree, he
 		if err != nil {
 			return e, err
 		}
-		if s.whole && !s.shown[doc.ID] {
+		still, err := shown(doc.ID)
+		if err != nil {
+			return e, err
+		}
+		if s.whole && !still {
 			continue
 		}
 		e.Withdrawn = append(e.Withdrawn, string(doc.ID))
@@ -151,6 +167,7 @@ type signedRows struct {
 	number  int64
 	whole   bool
 	places  map[playlist.ID]bool
+	screens map[playlist.ID]bool // displays
 	notices map[string]bool      // rows, canonical
 	shown   map[playlist.ID]bool // versions that are on the screens
 
@@ -159,7 +176,7 @@ type signedRows struct {
 
 // signedRows reads the signed edition of a scope; what was read last is kept.
 func (d *Desk) signedRows(ctx context.Context, r central.Reader, scope playlist.ID, number int64) (*signedRows, error) {
-	s := &signedRows{scope: scope, number: number, places: map[playlist.ID]bool{}, notices: map[string]bool{}, shown: map[playlist.ID]bool{}}
+	s := &signedRows{scope: scope, number: number, places: map[playlist.ID]bool{}, screens: map[playlist.ID]bool{}, notices: map[string]bool{}, shown: map[playlist.ID]bool{}}
 	if number == 0 {
 		return s, nil
 	}
@@ -181,6 +198,8 @@ func (d *Desk) signedRows(ctx context.Context, r central.Reader, scope playlist.
 		switch row.Kind {
 		case "place":
 			s.places[playlist.ID(row.ID)] = true
+		case "display":
+			s.screens[playlist.ID(row.ID)] = true
 		case "notice":
 			s.notices[string(row.Row)] = true
 		case "version":

@@ -117,7 +117,11 @@ func (t *tx) previewMove(m Move) (MovePreview, error) {
 	if err := t.entangled(&p, in); err != nil {
 		return p, err
 	}
-	if p.Loses, err = t.holdersAbove(old.Parent); err == nil {
+	left := old.Parent
+	if m.Merge { // rights over a place that is merged are not rights over what it is merged into
+		left = m.Place
+	}
+	if p.Loses, err = t.holdersAbove(left); err == nil {
 		p.Gains, err = t.holdersAbove(m.To)
 	}
 	if err != nil {
@@ -234,7 +238,8 @@ const (
 // MovePlace moves a place, at once or on its day. seen is of the preview that the caller
 // has seen: a move whose effects have changed since is refused.
 func (d *Desk) MovePlace(ctx context.Context, by Caller, m Move, seen string) (MovePreview, error) {
-	return do(ctx, d, by, "move place", func(t *tx) (MovePreview, error) {
+	var due error
+	p, err := do(ctx, d, by, "move place", func(t *tx) (MovePreview, error) {
 		t.about(central.Places, m.Place, m.Place)
 		p, err := t.previewMove(m)
 		if err != nil {
@@ -251,12 +256,16 @@ func (d *Desk) MovePlace(ctx context.Context, by Caller, m Move, seen string) (M
 			return p, err
 		}
 		t.after = append(t.after, func() {
-			if err := d.ApplyMoves(context.WithoutCancel(ctx)); err != nil {
-				d.Log.Error("A move could not be carried out", "error", err)
+			if due = d.ApplyMoves(context.WithoutCancel(ctx)); due != nil {
+				d.Log.Error("A move could not be carried out", "error", due)
 			}
 		})
 		return p, nil
 	})
+	if err == nil && m.On == (playlist.Date{}) {
+		err = due
+	}
+	return p, err
 }
 
 // dayOf is the instant at which a move's day begins at its place.
@@ -352,9 +361,15 @@ func (t *tx) carryOut(m Move) error {
 // ownerFields are the fields of a row that say who owns it.
 var ownerFields = map[central.Kind]string{central.Displays: "place", central.Facts: "gate", central.Accounts: "place", central.Grants: "place", central.Devices: "place"}
 
-// reown gives everything that a place owns to another.
+// reown gives everything that a place owns to another, but for rights: those over a small
+// place are none over a large one. What was meant for the place is meant for its displays,
+// or where that cannot be said, for the other.
 func (t *tx) reown(from, to playlist.ID) error {
-	for _, k := range append(slices.Clone(ownedKinds), central.Versions, central.Comments, central.Reviews, central.Approvals, central.Files) {
+	if err := t.retarget(from, to); err != nil {
+		return err
+	}
+	owned := slices.DeleteFunc(slices.Clone(ownedKinds), func(k central.Kind) bool { return k == central.Grants })
+	for _, k := range append(owned, central.Versions, central.Comments, central.Reviews, central.Approvals, central.Files) {
 		docs, err := t.List(t.ctx, central.Query{Kind: k, Owners: []playlist.ID{from}})
 		if err != nil {
 			return err
@@ -382,7 +397,69 @@ func (t *tx) reown(from, to playlist.ID) error {
 	return nil
 }
 
-// Moves lists the moves that wait for their day, and those that failed.
+// retarget changes every row that is meant for a place which is merged into another.
+func (t *tx) retarget(from, to playlist.ID) error {
+	docs, err := displaysAt(t.ctx, t, from)
+	if err != nil {
+		return err
+	}
+	var displays []playlist.ID
+	for _, doc := range docs {
+		displays = append(displays, doc.ID)
+	}
+	for _, k := range []central.Kind{central.Schedules, central.Mandatory, central.Notices} {
+		docs, err := t.List(t.ctx, central.Query{Kind: k})
+		if err != nil {
+			return err
+		}
+		for _, doc := range docs {
+			var row struct{ Places, Displays []playlist.ID }
+			if err := json.Unmarshal(doc.Body, &row); err != nil {
+				return fmt.Errorf("%s %s: %w", k, doc.ID, err)
+			}
+			everywhere := doc.Owner == from && len(row.Places)+len(row.Displays) == 0
+			if !slices.Contains(row.Places, from) && !everywhere {
+				continue
+			}
+			if err := t.aim(doc, row.Places, from, to, displays); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// aim changes what one row is meant for.
+func (t *tx) aim(doc central.Doc, places []playlist.ID, from, to playlist.ID, displays []playlist.ID) error {
+	var body map[string]json.RawMessage
+	err := json.Unmarshal(doc.Body, &body)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", doc.Kind, doc.ID, err)
+	}
+	if doc.Kind == central.Schedules && len(displays) > 0 && !slices.ContainsFunc(places, func(p playlist.ID) bool { return p != from }) {
+		delete(body, "places")
+		body["displays"], err = json.Marshal(displays)
+	} else {
+		var aimed []playlist.ID
+		for _, p := range places {
+			if p == from {
+				p = to
+			}
+			aimed = with(aimed, p)
+		}
+		body["places"], err = json.Marshal(with(aimed, to))
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", doc.Kind, doc.ID, err)
+	}
+	if err := doc.Encode(body); err != nil {
+		return err
+	}
+	_, err = t.put(doc)
+	return err
+}
+
+// Moves lists the moves that wait for their day.
 func (d *Desk) Moves(ctx context.Context) (out []Move, err error) {
 	err = d.Store.Read(ctx, func(r central.Reader) error {
 		all, err := central.All[plannedMove](ctx, r, central.Query{Kind: central.Moves, States: []string{MovePlanned}})

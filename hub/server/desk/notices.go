@@ -120,7 +120,10 @@ func (t *tx) afterDeleting(doc central.Doc) error {
 		return err
 	}
 	over := playlist.Notice{ID: NewID(), Owner: n.Owner, Severity: "moderate", Places: n.Places, Starts: t.now.Add(-time.Second).Truncate(time.Millisecond),
-		Bodies: ended, Cancels: append(playlist.OneOrMany[playlist.ID]{n.ID}, n.Cancels...)}
+		Bodies: ended, Cancels: playlist.OneOrMany[playlist.ID]{n.ID}}
+	if !n.Starts.After(t.now) { // what was planned only has cancelled nothing yet
+		over.Cancels = append(over.Cancels, n.Cancels...)
+	}
 	over.Ends = over.Starts.Add(time.Second)
 	left := central.Doc{Kind: central.Notices, ID: over.ID, Owner: n.Owner, State: string(playlist.Approved)}
 	if err := left.Encode(over); err != nil {

@@ -36,7 +36,20 @@ type Kept struct {
 	Wall time.Time     `json:"wall"`
 	Mono time.Duration `json:"mono"`
 	Hold *Hold         `json:"hold,omitempty"`
+
+	Since *Anchor   `json:"since,omitempty"` // with which the clock is compared while this machine runs
+	Wrong time.Time `json:"wrong,omitzero"`  // what was signed before a person confirmed the clock
 }
+
+// Anchor is a wall time and the time since boot at the same moment.
+type Anchor struct {
+	Wall time.Time     `json:"wall"`
+	Mono time.Duration `json:"mono"`
+}
+
+// maxDrift is how far a clock may drift from the machine's own in a time: small steps do
+// not add up unseen.
+func maxDrift(since time.Duration) time.Duration { return MaxClockStep + since/2000 }
 
 // Watch compares the wall clock with time that nobody sets, with what was signed last, and
 // with a second source. Once they differ, it holds until a person confirms the clock.
@@ -76,11 +89,14 @@ func (w *Watch) Continue(kept Kept, boot string) {
 	if kept.Wall.IsZero() {
 		return
 	}
-	w.hold = kept.Hold
+	w.hold, w.wrong = kept.Hold, kept.Wrong
 	now := w.now().Round(0)
 	switch {
 	case kept.Boot == boot && boot != "" && w.mono != nil:
 		w.wall, w.at = kept.Wall, kept.Mono
+		if kept.Since != nil && kept.Hold == nil {
+			w.wall, w.at = kept.Since.Wall, kept.Since.Mono
+		}
 	case now.Before(kept.Wall.Add(-MaxClockStep)):
 		w.holdFor("signature", now, kept.Wall)
 	case now.After(kept.Wall.Add(maxAway)) && !w.confirmedBySecond(now):
@@ -100,9 +116,9 @@ func (w *Watch) confirmedBySecond(now time.Time) bool {
 func (w *Watch) Keep(boot string) Kept {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k := Kept{Boot: boot, Wall: w.now().Round(0), Hold: w.hold}
+	k := Kept{Boot: boot, Wall: w.now().Round(0), Hold: w.hold, Wrong: w.wrong}
 	if w.mono != nil {
-		k.Mono = w.mono()
+		k.Mono, k.Since = w.mono(), &Anchor{Wall: w.wall, Mono: w.at}
 	}
 	if w.hold != nil { // the clock of now is not what to compare with
 		k.Wall, k.Mono = w.wall, w.at
@@ -131,7 +147,8 @@ func (w *Watch) Check() error {
 	defer w.mu.Unlock()
 	now := w.now().Round(0)
 	if w.mono != nil {
-		if should := w.wall.Add(w.mono() - w.at); now.Sub(should).Abs() > MaxClockStep {
+		since := w.mono() - w.at
+		if should := w.wall.Add(since); now.Sub(should).Abs() > maxDrift(since) {
 			w.holdFor("monotonic", now, should)
 		}
 	}
@@ -155,13 +172,7 @@ func (w *Watch) Look() error {
 			w.mu.Unlock()
 		}
 	}
-	if err := w.Check(); err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.anchor() // clocks drift; a step is seen within a minute
-	return nil
+	return w.Check()
 }
 
 // Held returns why nothing is signed, or nil.
