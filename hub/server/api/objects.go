@@ -144,8 +144,8 @@ func object[T any](s *Server, kind central.Kind, path, word string) {
 		o.Method, o.Path, o.OperationID, o.Summary = method, "/"+path+suffix, verb+"_"+name, summary
 		return o
 	}
-	add(s, op(http.MethodGet, "", "list", "List: "+word), func(ctx context.Context, _ desk.Caller, in *PageQuery) (*pageOutput[T], error) {
-		return list[T](ctx, s, kind, in)
+	add(s, op(http.MethodGet, "", "list", "List: "+word), func(ctx context.Context, by desk.Caller, in *PageQuery) (*pageOutput[T], error) {
+		return list[T](ctx, s, by, kind, in)
 	})
 	create := op(http.MethodPost, "", "create", "Create a "+word+"; without an id it gets one")
 	create.DefaultStatus = http.StatusCreated
@@ -157,8 +157,8 @@ func object[T any](s *Server, kind central.Kind, path, word string) {
 		doc, err := s.Desk.Put(ctx, by, kind, "", 0, raw)
 		return &oneOutput[T]{etag(doc.Rev), fmt.Sprintf("%s/%s/%s", Prefix, path, doc.ID), record[T](doc)}, err
 	})
-	add(s, op(http.MethodGet, "/{id}", "get", "Read a "+word), func(ctx context.Context, _ desk.Caller, in *oneInput) (*oneOutput[T], error) {
-		doc, err := s.Desk.Get(ctx, kind, in.ID)
+	add(s, op(http.MethodGet, "/{id}", "get", "Read a "+word), func(ctx context.Context, by desk.Caller, in *oneInput) (*oneOutput[T], error) {
+		doc, err := s.Desk.Row(ctx, by, kind, in.ID)
 		if err == nil && notModified(in.IfNoneMatch, etag(doc.Rev)) {
 			return nil, unchanged(etag(doc.Rev))
 		}
@@ -182,8 +182,8 @@ func object[T any](s *Server, kind central.Kind, path, word string) {
 		}
 		return nil, s.Desk.Delete(ctx, by, kind, in.ID, rev)
 	})
-	add(s, op(http.MethodGet, "/{id}/history", "history", "All revisions of a "+word), func(ctx context.Context, _ desk.Caller, in *oneInput) (*struct{ Body []Record[T] }, error) {
-		docs, err := s.Desk.History(ctx, kind, in.ID)
+	add(s, op(http.MethodGet, "/{id}/history", "history", "All revisions of a "+word), func(ctx context.Context, by desk.Caller, in *oneInput) (*struct{ Body []Record[T] }, error) {
+		docs, err := s.Desk.Revisions(ctx, by, kind, in.ID)
 		out := make([]Record[T], 0, len(docs))
 		for _, d := range docs {
 			out = append(out, record[T](d))
@@ -198,7 +198,7 @@ type deleteInput struct {
 }
 
 // list answers with a page, or with 304 where nothing of the kind has changed.
-func list[T any](ctx context.Context, s *Server, kind central.Kind, in *PageQuery) (*pageOutput[T], error) {
+func list[T any](ctx context.Context, s *Server, by desk.Caller, kind central.Kind, in *PageQuery) (*pageOutput[T], error) {
 	if in.IfNoneMatch != "" {
 		seq, err := s.Desk.Seq(ctx, kind)
 		if err != nil {
@@ -212,7 +212,7 @@ func list[T any](ctx context.Context, s *Server, kind central.Kind, in *PageQuer
 	if in.State != "" {
 		q.States = []string{in.State}
 	}
-	page, err := s.Desk.List(ctx, q, in.Under)
+	page, err := s.Desk.Rows(ctx, by, q, in.Under)
 	if err != nil {
 		return nil, err
 	}

@@ -107,16 +107,19 @@ func (s *Server) people() {
 		PageQuery
 		Account playlist.ID `query:"account" maxLength:"128"`
 	}
-	add(s, op(http.MethodGet, "/grants", "list_grants", "List grants"), func(ctx context.Context, _ desk.Caller, in *grantsInput) (*pageOutput[rights.Grant], error) {
+	add(s, op(http.MethodGet, "/grants", "list_grants", "List grants"), func(ctx context.Context, by desk.Caller, in *grantsInput) (*pageOutput[rights.Grant], error) {
 		in.Item = in.Account
-		return list[rights.Grant](ctx, s, central.Grants, &in.PageQuery)
+		return list[rights.Grant](ctx, s, by, central.Grants, &in.PageQuery)
 	})
 	type effectiveInput struct {
 		ID    playlist.ID `path:"id" maxLength:"128"`
 		Place playlist.ID `query:"place" maxLength:"128" required:"true"`
 	}
 	add(s, op(http.MethodGet, "/accounts/{id}/rights", "effective_rights", "What an account may do at a place, and by which grants"),
-		func(ctx context.Context, _ desk.Caller, in *effectiveInput) (*struct{ Body []rights.Effective }, error) {
+		func(ctx context.Context, by desk.Caller, in *effectiveInput) (*struct{ Body []rights.Effective }, error) {
+			if _, err := s.Desk.Row(ctx, by, central.Accounts, in.ID); err != nil {
+				return nil, err
+			}
 			rows, err := s.Desk.Effective(ctx, in.ID, in.Place)
 			return &struct{ Body []rights.Effective }{rows}, err
 		})
@@ -141,8 +144,8 @@ func (s *Server) accounts() {
 		a, err := s.Desk.AddAccount(ctx, by, desk.Account{Login: in.Body.Login, Name: in.Body.Name, Place: in.Body.Place}, in.Body.Password)
 		return &accountOutput{etag(1), a}, err
 	})
-	add(s, op(http.MethodGet, "/accounts", "list_accounts", "List accounts"), func(ctx context.Context, _ desk.Caller, in *PageQuery) (*struct{ Body accountPage }, error) {
-		page, err := s.Desk.List(ctx, central.Query{Kind: central.Accounts, After: in.After, Limit: in.Limit}, in.Under)
+	add(s, op(http.MethodGet, "/accounts", "list_accounts", "List accounts"), func(ctx context.Context, by desk.Caller, in *PageQuery) (*struct{ Body accountPage }, error) {
+		page, err := s.Desk.Rows(ctx, by, central.Query{Kind: central.Accounts, After: in.After, Limit: in.Limit}, in.Under)
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +159,10 @@ func (s *Server) accounts() {
 		}
 		return &struct{ Body accountPage }{out}, nil
 	})
-	add(s, op(http.MethodGet, "/accounts/{id}", "get_account", "Read an account"), func(ctx context.Context, _ desk.Caller, in *oneInput) (*accountOutput, error) {
+	add(s, op(http.MethodGet, "/accounts/{id}", "get_account", "Read an account"), func(ctx context.Context, by desk.Caller, in *oneInput) (*accountOutput, error) {
+		if _, err := s.Desk.Row(ctx, by, central.Accounts, in.ID); err != nil {
+			return nil, err
+		}
 		doc, a, err := s.Desk.Account(ctx, in.ID)
 		return &accountOutput{etag(doc.Rev), a}, err
 	})

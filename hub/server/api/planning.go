@@ -25,8 +25,8 @@ func (s *Server) planning() {
 		Published bool        `query:"published" doc:"only what the newest editions hold; else everything approved so far"`
 	}
 	add(s, op(http.MethodGet, "/resolve", "resolve", "What plays on a display at an instant, on each layer, and why"),
-		func(ctx context.Context, _ desk.Caller, in *atInput) (*struct{ Body []desk.Decision }, error) {
-			view, err := s.Plans.View(ctx, in.Published)
+		func(ctx context.Context, by desk.Caller, in *atInput) (*struct{ Body []desk.Decision }, error) {
+			view, err := s.view(ctx, by, in.Display, in.Published)
 			if err != nil {
 				return nil, err
 			}
@@ -44,8 +44,8 @@ func (s *Server) planning() {
 		Published bool           `query:"published"`
 	}
 	add(s, op(http.MethodGet, "/resolve/range", "resolve_range", "What plays on a layer over a time, with gaps and what is beaten"),
-		func(ctx context.Context, _ desk.Caller, in *rangeInput) (*struct{ Body []desk.Stretch }, error) {
-			view, err := s.Plans.View(ctx, in.Published)
+		func(ctx context.Context, by desk.Caller, in *rangeInput) (*struct{ Body []desk.Stretch }, error) {
+			view, err := s.view(ctx, by, in.Display, in.Published)
 			if err != nil {
 				return nil, err
 			}
@@ -57,6 +57,18 @@ func (s *Server) planning() {
 	s.moves()
 }
 
+// view is the plan of a display. What is not published yet is for those who work there.
+func (s *Server) view(ctx context.Context, by desk.Caller, display playlist.ID, published bool) (*desk.View, error) {
+	view, err := s.Plans.View(ctx, published)
+	if err != nil || published {
+		return view, err
+	}
+	if d, ok := view.Catalogue.Displays[display]; ok {
+		err = s.Desk.Works(ctx, by, d.Place)
+	}
+	return view, err
+}
+
 // visits registers what is counted at the touch screens.
 func (s *Server) visits() {
 	type visitsInput struct {
@@ -65,7 +77,7 @@ func (s *Server) visits() {
 		Until string      `query:"until" format:"date" required:"true" doc:"local date, inclusive; at most 400 days"`
 	}
 	op := huma.Operation{Method: http.MethodGet, Path: "/visits", OperationID: "visits", Summary: "What visitors did at the touch screens, by day; values under 5 are left out", Tags: []string{"kiosks"}}
-	add(s, op, func(ctx context.Context, _ desk.Caller, in *visitsInput) (*struct{ Body fleet.Visits }, error) {
+	add(s, op, func(ctx context.Context, by desk.Caller, in *visitsInput) (*struct{ Body fleet.Visits }, error) {
 		from, err1 := playlist.NewDate(in.From)
 		until, err2 := playlist.NewDate(in.Until)
 		if err := errors.Join(err1, err2); err != nil {
@@ -77,6 +89,9 @@ func (s *Server) visits() {
 				return nil, err
 			}
 			in.Place = root
+		}
+		if err := s.Desk.Works(ctx, by, in.Place); err != nil {
+			return nil, err
 		}
 		v, err := s.Fleet.Visits(ctx, in.Place, from, until)
 		return &struct{ Body fleet.Visits }{v}, err
@@ -123,7 +138,10 @@ func (s *Server) publishing() {
 		Scope playlist.ID `query:"scope" maxLength:"128" required:"true" doc:"the ministry, a province, or a place below"`
 	}
 	add(s, op(http.MethodGet, "/preflight", "preflight", "What publishing would bring to each display: items, bytes, languages that are lacking"),
-		func(ctx context.Context, _ desk.Caller, in *scopeInput) (*struct{ Body desk.Preflight }, error) {
+		func(ctx context.Context, by desk.Caller, in *scopeInput) (*struct{ Body desk.Preflight }, error) {
+			if err := s.Desk.Works(ctx, by, in.Scope); err != nil {
+				return nil, err
+			}
 			view, err := s.Plans.View(ctx, false)
 			if err != nil {
 				return nil, err
@@ -181,12 +199,12 @@ func (s *Server) records() {
 			})
 			return &struct{ Body []Edition }{out}, err
 		})
-	add(s, op(http.MethodGet, "/media/{id}", "get_media", "files", "What is known of a file, by its SHA-256"), func(ctx context.Context, _ desk.Caller, in *oneInput) (*struct{ Body desk.File }, error) {
-		f, err := s.Desk.File(ctx, playlist.Hash(in.ID))
+	add(s, op(http.MethodGet, "/media/{id}", "get_media", "files", "What is known of a file, by its SHA-256"), func(ctx context.Context, by desk.Caller, in *oneInput) (*struct{ Body desk.File }, error) {
+		f, err := s.Desk.FileFor(ctx, by, playlist.Hash(in.ID))
 		return &struct{ Body desk.File }{f}, err
 	})
-	add(s, op(http.MethodGet, "/jobs", "list_jobs", "jobs", "Work beside the requests; state: queued, running, done, dead"), func(ctx context.Context, _ desk.Caller, in *PageQuery) (*pageOutput[desk.Job], error) {
-		return list[desk.Job](ctx, s, central.Jobs, in)
+	add(s, op(http.MethodGet, "/jobs", "list_jobs", "jobs", "Work beside the requests; state: queued, running, done, dead"), func(ctx context.Context, by desk.Caller, in *PageQuery) (*pageOutput[desk.Job], error) {
+		return list[desk.Job](ctx, s, by, central.Jobs, in)
 	})
 	add(s, op(http.MethodPost, "/jobs/{id}/retry", "retry_job", "jobs", "Give a dead job another life"), func(ctx context.Context, by desk.Caller, in *oneInput) (*struct{ Body desk.Job }, error) {
 		j, err := s.Desk.RetryJob(ctx, by, in.ID)

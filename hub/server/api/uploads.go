@@ -402,12 +402,13 @@ var inline = map[string]bool{"image/png": true, "image/jpeg": true, "image/webp"
 
 // download serves a file by its hash.
 func (s *Server) download(w http.ResponseWriter, r *http.Request) {
-	if _, err := caller(r.Context()); err != nil {
+	by, err := caller(r.Context())
+	if err != nil {
 		s.problem(w, r, err)
 		return
 	}
 	h := playlist.Hash(r.PathValue("hash"))
-	f, err := s.Desk.File(r.Context(), h)
+	f, err := s.Desk.FileFor(r.Context(), by, h)
 	if err != nil {
 		s.problem(w, r, err)
 		return

@@ -41,6 +41,7 @@ type File struct {
 	Of         playlist.Hash            `json:"of,omitempty"`   // it is a rendition of this one
 	Renditions map[string]playlist.Hash `json:"renditions,omitempty"`
 	Pages      []playlist.Hash          `json:"pages,omitempty"`
+	Also       []playlist.ID            `json:"also,omitempty"` // places that brought it as well as its owner
 }
 
 // Media returns the file as an edition names it.
@@ -77,7 +78,7 @@ func (t *tx) mayBring(owner playlist.ID) error {
 func (t *tx) addFile(owner playlist.ID, f File, job *Job) (central.Doc, error) {
 	id := playlist.ID(f.SHA256)
 	if known, err := t.Get(t.ctx, central.Files, id); err == nil {
-		return known, nil
+		return known, t.share(id, owner)
 	} else if !errors.Is(err, central.ErrNotFound) {
 		return known, err
 	}
@@ -103,7 +104,7 @@ func (d *Desk) SettleFile(ctx context.Context, f File, made []File) error {
 			return struct{}{}, err
 		}
 		t.about(central.Files, doc.ID, doc.Owner)
-		f.Of = old.Of
+		f.Of, f.Also = old.Of, old.Also
 		for _, m := range made {
 			m.Of, m.State = f.SHA256, FileReady
 			if _, err := t.addFile(doc.Owner, m, nil); err != nil {

@@ -144,6 +144,9 @@ func (t *tx) importVersion(v playlist.Version, out *Imported) error {
 	}
 	switch latest.State {
 	case playlist.Draft: // go on with it
+		if err := t.mayWrite(v, newest.Owner); err != nil {
+			return err
+		}
 		v.ID = latest.ID
 		latest.Version, latest.Authors = v, with(latest.Authors, t.by.Account)
 		latest.State = playlist.Draft

@@ -113,11 +113,18 @@ func (t *tx) prepare(v *Version) error {
 	if v.Display != "" && prepare.Bare(v.Display) != prepare.Bare(v.Text) {
 		return &playlist.Error{Code: playlist.CodeInvalid, Where: "version " + string(v.ID), Detail: "display differs from text by more than line-break marks"}
 	}
+	was, err := t.Get(t.ctx, central.Versions, v.ID)
+	if err != nil && !errors.Is(err, central.ErrNotFound) {
+		return err
+	}
 	for _, h := range checked.Files() {
-		_, f, err := central.Load[File](t.ctx, t, central.Files, playlist.ID(h))
+		doc, f, err := central.Load[File](t.ctx, t, central.Files, playlist.ID(h))
 		if errors.Is(err, central.ErrNotFound) {
 			return &playlist.Error{Code: playlist.CodeMissing, Where: "version " + string(v.ID), Detail: fmt.Sprintf("the file %.12s… was not taken in", h)}
 		} else if err != nil {
+			return err
+		}
+		if err := t.mayTake(doc, f, was); err != nil {
 			return err
 		}
 		if checked.Text == "" { // the words of a document are found by search

@@ -281,7 +281,7 @@ func (w *Worker) TakeIn(ctx context.Context, by desk.Caller, owner playlist.ID, 
 		if known.State == desk.FileFailed { // the machine may have been at fault
 			return w.Desk.WorkAgain(ctx, by, known, workOn(known.Type))
 		}
-		return known, nil
+		return known, w.Desk.Shares(ctx, by, owner, hash)
 	}
 	step.At("import hashed")
 	// One at a time: a picture of 64 megapixels takes half a gigabyte to look at.

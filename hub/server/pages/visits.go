@@ -45,6 +45,12 @@ func (p *pages) visits(w http.ResponseWriter, r *http.Request, v *view) error {
 		return err
 	}
 	place := cmp.Or(playlist.ID(strings.TrimSpace(r.URL.Query().Get("place"))), root)
+	if err := p.Desk.Works(r.Context(), v.by, place); err != nil {
+		if r.URL.Query().Get("place") != "" || len(v.by.Grants) == 0 {
+			return err
+		}
+		place = v.by.Grants[0].Place
+	}
 	until := playlist.DateOf(v.local(p.Desk.Now()))
 	got, err := p.Fleet.Visits(r.Context(), place, until.Add(1-visitDays), until)
 	if errors.Is(err, central.ErrNotFound) {

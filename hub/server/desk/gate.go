@@ -1,0 +1,279 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/rights"
+	"cotmoc/playlist"
+)
+
+// All that people read of what is not published goes through here: rows, lists, histories
+// and files. What a caller may not see is as if it did not exist.
+
+// open are the kinds that everybody who is signed in may read: offices plan with each
+// other's, and none of it is a draft.
+var open = []central.Kind{central.Places, central.Displays, central.Layouts, central.Playlists, central.Schedules, central.Calendars, central.Mandatory, central.Classes}
+
+// gate answers what one caller may see.
+type gate struct {
+	ctx    context.Context
+	d      *Desk
+	r      central.Reader
+	places *tree
+	by     Caller
+}
+
+func (g *gate) may(act rights.Act, place playlist.ID) bool {
+	_, ok := rights.Find(g.by.Grants, act, place, g.places)
+	return ok || g.by.Account == Console
+}
+
+// works says whether the caller has any right at a place.
+func (g *gate) works(place playlist.ID) bool {
+	return g.by.Account == Console || slices.ContainsFunc(g.by.Grants, func(o rights.Grant) bool { return g.places.Within(place, o.Place) })
+}
+
+// see returns a row as the caller may see it, or nil: of a draft, others see what was
+// approved before.
+func (g *gate) see(doc central.Doc) (*central.Doc, error) {
+	mine := false
+	switch doc.Kind {
+	case central.Versions:
+		mine = mayRead(g.by, g.places, doc)
+	case central.Items, central.Facts, central.Notices:
+		if mine = g.may(rights.Read, doc.Owner) || doc.Kind == central.Notices && doc.State == string(playlist.Approved); !mine {
+			return approvedRow(g.ctx, g.r, doc)
+		}
+	case central.Files:
+		f, err := central.Decode[File](doc)
+		if err != nil {
+			return nil, err
+		}
+		if mine, err = g.file(doc, f); err != nil {
+			return nil, err
+		}
+	case central.Jobs:
+		mine = g.may(rights.Read, doc.Owner) || g.may(rights.Configure, doc.Owner)
+	case central.Accounts:
+		mine = doc.ID == g.by.Account || g.may(rights.Administer, doc.Owner)
+	case central.Grants:
+		o, err := central.Decode[rights.Grant](doc)
+		if err != nil {
+			return nil, err
+		}
+		mine = o.Account == g.by.Account || g.may(rights.Administer, doc.Owner)
+		if account, err := g.r.Get(g.ctx, central.Accounts, o.Account); err == nil && g.may(rights.Administer, account.Owner) {
+			mine = true // who administers a person sees what they were given elsewhere
+		}
+	default:
+		mine = slices.Contains(open, doc.Kind)
+	}
+	if mine || g.by.Account == Console {
+		return &doc, nil
+	}
+	return nil, nil
+}
+
+// file says whether a file is the caller's to read and to use: their office's, or on the
+// screens already.
+func (g *gate) file(doc central.Doc, f File) (bool, error) {
+	owners := append([]playlist.ID{doc.Owner}, f.Also...)
+	names := []playlist.Hash{f.SHA256}
+	if f.Of != "" {
+		names = append(names, f.Of)
+		_, source, err := central.Load[File](g.ctx, g.r, central.Files, playlist.ID(f.Of))
+		if err != nil && !errors.Is(err, central.ErrNotFound) {
+			return false, err
+		}
+		owners = append(owners, source.Also...)
+	}
+	if slices.ContainsFunc(owners, func(o playlist.ID) bool { return g.may(rights.Read, o) }) {
+		return true, nil
+	}
+	shown, err := g.d.shownFiles(g.ctx, g.r)
+	return slices.ContainsFunc(names, func(h playlist.Hash) bool { return shown[h] }), err
+}
+
+// shownNow are the files that published rows name, as of some numbers of changes.
+type shownNow struct {
+	at    []int64
+	files map[playlist.Hash]bool
+}
+
+// showing are the kinds whose rows name files, with the state in which others may see it.
+var showing = map[central.Kind]string{central.Versions: string(playlist.Published), central.Items: string(playlist.Approved), central.Facts: string(playlist.Approved), central.Layouts: ""}
+
+var hashInRow = regexp.MustCompile(`"[0-9a-f]{64}"`)
+
+func (d *Desk) shownFiles(ctx context.Context, r central.Reader) (map[playlist.Hash]bool, error) {
+	var at []int64
+	kinds := []central.Kind{central.Versions, central.Items, central.Facts, central.Layouts}
+	for _, k := range kinds {
+		n, err := r.Seq(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		at = append(at, n)
+	}
+	if kept := d.shown.Load(); kept != nil && slices.Equal(kept.at, at) {
+		return kept.files, nil
+	}
+	files := map[playlist.Hash]bool{}
+	for _, k := range kinds {
+		q := central.Query{Kind: k}
+		if showing[k] != "" {
+			q.States = []string{showing[k]}
+		}
+		docs, err := r.List(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, doc := range docs {
+			for _, name := range hashInRow.FindAll(doc.Body, -1) {
+				files[playlist.Hash(name[1:len(name)-1])] = true
+			}
+		}
+	}
+	d.shown.Store(&shownNow{at, files})
+	return files, nil
+}
+
+func (d *Desk) through(ctx context.Context, by Caller, f func(g *gate) error) error {
+	return d.read(ctx, func(r central.Reader, places *tree) error { return f(&gate{ctx, d, r, places, by}) })
+}
+
+// Row returns a row as the caller may see it.
+func (d *Desk) Row(ctx context.Context, by Caller, kind central.Kind, id playlist.ID) (central.Doc, error) {
+	var out central.Doc
+	err := d.through(ctx, by, func(g *gate) error {
+		doc, err := g.r.Get(ctx, kind, id)
+		if err != nil {
+			return err
+		}
+		seen, err := g.see(doc)
+		if err != nil {
+			return err
+		}
+		if seen == nil {
+			return fmt.Errorf("%s %q: %w", kind, id, central.ErrNotFound)
+		}
+		out = *seen
+		return nil
+	})
+	return out, err
+}
+
+// Rows is List, with what the caller may see of it. A page may hold fewer than asked for.
+func (d *Desk) Rows(ctx context.Context, by Caller, q central.Query, under playlist.ID) (Page, error) {
+	page, err := d.List(ctx, q, under)
+	if err != nil {
+		return page, err
+	}
+	all := page.Docs
+	page.Docs = nil
+	err = d.through(ctx, by, func(g *gate) error {
+		for _, doc := range all {
+			seen, err := g.see(doc)
+			if err != nil {
+				return err
+			}
+			if seen != nil && (len(q.States) == 0 || slices.Contains(q.States, seen.State)) {
+				page.Docs = append(page.Docs, *seen)
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// Revisions is History, for those who may see drafts where it belongs; others see the
+// revision that was approved.
+func (d *Desk) Revisions(ctx context.Context, by Caller, kind central.Kind, id playlist.ID) ([]central.Doc, error) {
+	all, err := d.History(ctx, kind, id)
+	if err != nil {
+		return nil, err
+	}
+	last := all[len(all)-1]
+	var out []central.Doc
+	err = d.through(ctx, by, func(g *gate) error {
+		if g.may(rights.Read, last.Owner) || slices.Contains(open, kind) {
+			out = all
+			return nil
+		}
+		seen, err := g.see(last)
+		if err == nil && seen != nil && !seen.Deleted {
+			out = []central.Doc{*seen}
+		}
+		return err
+	})
+	if err == nil && len(out) == 0 {
+		err = fmt.Errorf("%s %q: %w", kind, id, central.ErrNotFound)
+	}
+	return out, err
+}
+
+// FileFor returns what is known of a file that the caller may see.
+func (d *Desk) FileFor(ctx context.Context, by Caller, h playlist.Hash) (File, error) {
+	doc, err := d.Row(ctx, by, central.Files, playlist.ID(h))
+	if err != nil {
+		return File{}, err
+	}
+	return central.Decode[File](doc)
+}
+
+// mayTake refuses a file that is not the caller's to use. One that the row names already
+// stays.
+func (t *tx) mayTake(doc central.Doc, f File, was central.Doc) error {
+	if bytesHave(was, f.SHA256) {
+		return nil
+	}
+	ok, err := (&gate{t.ctx, t.d, t, t.tree, t.by}).file(doc, f)
+	if err == nil && !ok {
+		err = &playlist.Error{Code: playlist.CodeMissing, Where: "file", Detail: fmt.Sprintf("the file %.12s… was not taken in", f.SHA256)}
+	}
+	return err
+}
+
+func bytesHave(doc central.Doc, h playlist.Hash) bool {
+	return slices.ContainsFunc(hashInRow.FindAll(doc.Body, -1), func(name []byte) bool { return string(name) == `"`+string(h)+`"` })
+}
+
+// Shares notes that another office has brought a file which is known.
+func (d *Desk) Shares(ctx context.Context, by Caller, owner playlist.ID, h playlist.Hash) error {
+	_, err := do(ctx, d, by, "take in file", func(t *tx) (struct{}, error) {
+		t.about(central.Files, playlist.ID(h), owner)
+		if err := t.mayBring(owner); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, t.share(playlist.ID(h), owner)
+	})
+	return err
+}
+
+func (t *tx) share(id, owner playlist.ID) error {
+	doc, f, err := central.Load[File](t.ctx, t, central.Files, id)
+	if err != nil || doc.Owner == owner || slices.Contains(f.Also, owner) {
+		return err
+	}
+	f.Also = append(f.Also, owner)
+	if err := doc.Encode(f); err != nil {
+		return err
+	}
+	_, err = t.put(doc)
+	return err
+}
+
+// Works refuses who has no right at a place.
+func (d *Desk) Works(ctx context.Context, by Caller, place playlist.ID) error {
+	return d.through(ctx, by, func(g *gate) error {
+		if !g.works(place) {
+			return &Refusal{Act: rights.Read, Place: place}
+		}
+		return nil
+	})
+}
