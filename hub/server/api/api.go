@@ -93,7 +93,7 @@ type rooms struct {
 
 func newRooms() rooms {
 	return rooms{
-		strangers: admission.NewRoom(1024, 512), staff: admission.NewRoom(128, 16),
+		strangers: admission.NewRoom(1024, 128), staff: admission.NewRoom(128, 16),
 		notices: admission.NewRoom(32, 8), bulk: admission.NewRoom(64, 6), bodies: admission.NewRoom(48, 4),
 	}
 }

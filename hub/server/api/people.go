@@ -24,7 +24,8 @@ func (s *Server) session() {
 		Body struct {
 			Login    string `json:"login" maxLength:"100"`
 			Password string `json:"password" maxLength:"1000"`
-			Code     string `json:"code,omitempty" maxLength:"10" doc:"of the second step"`
+			Code     string `json:"code,omitempty" maxLength:"10" doc:"of the second step, or a recovery code"`
+			New      string `json:"new,omitempty" maxLength:"1000" doc:"your own password, in place of the first that an administrator gave"`
 		}
 	}
 	type token struct {
@@ -34,7 +35,7 @@ func (s *Server) session() {
 		Security: []map[string][]string{}, MaxBodyBytes: 8192, BodyReadTimeout: -1, DefaultStatus: http.StatusCreated, Errors: []int{http.StatusUnauthorized, http.StatusTooManyRequests}}
 	huma.Register(s.huma, op, func(ctx context.Context, in *signIn) (*struct{ Body token }, error) {
 		by, _ := caller(ctx)
-		t, err := s.Desk.SignIn(ctx, in.Body.Login, in.Body.Password, in.Body.Code, by.From)
+		t, err := s.Desk.SignInFirst(ctx, in.Body.Login, in.Body.Password, in.Body.Code, in.Body.New, by.From)
 		if err != nil {
 			return nil, explainIn(ctx, err)
 		}
@@ -61,6 +62,7 @@ func (s *Server) session() {
 			return nil, s.Desk.ChangePassword(ctx, by, in.Body.Old, in.Body.New)
 		})
 	s.twoSteps()
+	s.ownSessions()
 }
 
 func (s *Server) twoSteps() {
@@ -81,6 +83,28 @@ func (s *Server) twoSteps() {
 	add(s, huma.Operation{Method: http.MethodPost, Path: "/me/two-steps/confirm", OperationID: "confirm_two_steps", Summary: "Turn your second step on", Tags: []string{"session"}},
 		func(ctx context.Context, by desk.Caller, in *confirm) (*struct{}, error) {
 			return nil, s.Desk.ConfirmTwoSteps(ctx, by, in.Body.Code)
+		})
+}
+
+// ownSessions registers what people see and end of their own sessions.
+func (s *Server) ownSessions() {
+	add(s, huma.Operation{Method: http.MethodGet, Path: "/me/sessions", OperationID: "own_sessions", Summary: "Where you are signed in", Tags: []string{"session"}},
+		func(ctx context.Context, by desk.Caller, _ *struct{}) (*struct{ Body []desk.Session }, error) {
+			in, _ := ctx.Value(callerKey{}).(signedIn)
+			all, err := s.Desk.Sessions(ctx, by, in.token)
+			return &struct{ Body []desk.Session }{all}, err
+		})
+	add(s, huma.Operation{Method: http.MethodDelete, Path: "/me/sessions/{id}", OperationID: "end_own_session", Summary: "End one of your sessions", Tags: []string{"session"}},
+		func(ctx context.Context, by desk.Caller, in *oneInput) (*struct{}, error) {
+			return nil, s.Desk.EndSession(ctx, by, in.ID)
+		})
+	type codes struct {
+		Codes []string `json:"codes" doc:"shown once; each stands once for a code of the second step"`
+	}
+	add(s, huma.Operation{Method: http.MethodPost, Path: "/me/recovery-codes", OperationID: "recovery_codes", Summary: "Make codes for the day on which your phone is lost; those made before hold no more", Tags: []string{"session"}},
+		func(ctx context.Context, by desk.Caller, _ *struct{}) (*struct{ Body codes }, error) {
+			all, err := s.Desk.RecoveryCodes(ctx, by)
+			return &struct{ Body codes }{codes{all}}, err
 		})
 }
 

@@ -275,7 +275,7 @@ type Translation struct {
 // Translations is a page of the matrix: items below a place, each with its
 // standing in the languages wanted there.
 func (d *Desk) Translations(ctx context.Context, by Caller, under, after playlist.ID, limit int) (rows []Translation, next playlist.ID, err error) {
-	page, err := d.List(ctx, central.Query{Kind: central.Items, After: after, Limit: limit}, under)
+	page, err := d.Rows(ctx, by, central.Query{Kind: central.Items, After: after, Limit: limit}, under)
 	if err != nil {
 		return nil, "", err
 	}

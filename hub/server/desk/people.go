@@ -34,7 +34,9 @@ type secret struct {
 	Step     int64  `json:"step,omitempty"`     // the last code that was used
 	Subject  string `json:"subject,omitempty"`  // at the OpenID provider: issuer and subject
 
-	Known []string `json:"known,omitempty"` // addresses from which it signed in, as hashes, the newest first
+	First    bool     `json:"first,omitempty"`    // an administrator set the password: it is changed at its first use
+	Recovery []string `json:"recovery,omitempty"` // hashes of codes that stand once for the second step
+	Known    []string `json:"known,omitempty"`    // addresses from which it signed in, as hashes, the newest first
 }
 
 // NewAccount checks what a person may be called.
@@ -70,6 +72,9 @@ func (d *Desk) AddAccount(ctx context.Context, by Caller, a Account, pass string
 	}
 	var hash string
 	if pass != "" {
+		if err := password.Weak(pass, a.Login); err != nil {
+			return a, err
+		}
 		if hash, err = d.people.hasher.Hash(ctx, pass); err != nil {
 			return a, err
 		}
@@ -94,7 +99,7 @@ func (d *Desk) AddAccount(ctx context.Context, by Caller, a Account, pass string
 		if err := t.detail(map[string]any{"login": a.Login}); err != nil {
 			return a, err
 		}
-		return a, t.keepAccount(central.Doc{Kind: central.Accounts, ID: a.ID}, secret{Account: a, Password: hash})
+		return a, t.keepAccount(central.Doc{Kind: central.Accounts, ID: a.ID}, secret{Account: a, Password: hash, First: pass != "" && by.Account != Console})
 	})
 }
 
@@ -160,6 +165,9 @@ func (d *Desk) ChangeAccount(ctx context.Context, by Caller, id playlist.ID, rev
 		if err != nil {
 			return central.Doc{}, err
 		}
+		if err := password.Weak(*change.Password, a.Login); err != nil {
+			return central.Doc{}, err
+		}
 		if hash, err = d.people.hasher.Hash(ctx, *change.Password); err != nil {
 			return central.Doc{}, err
 		}
@@ -169,8 +177,13 @@ func (d *Desk) ChangeAccount(ctx context.Context, by Caller, id playlist.ID, rev
 		if err != nil {
 			return doc, err
 		}
-		if change.Password != nil || change.NoTwoSteps || change.Disabled != nil {
-			if err := t.mayTakeOver(id); err != nil {
+		if change.Password != nil || change.NoTwoSteps {
+			if err := t.takeOver(id); err != nil {
+				return doc, err
+			}
+		}
+		if change.Disabled != nil && *change.Disabled && !s.Disabled {
+			if err := t.keepsAdministrator(id, nil); err != nil {
 				return doc, err
 			}
 		}
@@ -181,10 +194,10 @@ func (d *Desk) ChangeAccount(ctx context.Context, by Caller, id playlist.ID, rev
 			s.Disabled = *change.Disabled
 		}
 		if change.Password != nil {
-			s.Password = hash
+			s.Password, s.First = hash, by.Account != id
 		}
 		if change.NoTwoSteps {
-			s.TOTP, s.TwoSteps = "", false
+			s.TOTP, s.TwoSteps, s.Recovery = "", false, nil
 		}
 		if _, err := NewAccount(s.Account); err != nil {
 			return doc, err
@@ -201,21 +214,6 @@ func (d *Desk) ChangeAccount(ctx context.Context, by Caller, id playlist.ID, rev
 		doc.Body = nil // no secret leaves
 		return doc, doc.Encode(s.Account)
 	})
-}
-
-// mayTakeOver: whoever sets a password could sign in with it. So they must stand
-// above everything that the account may do, not only above its desk.
-func (t *tx) mayTakeOver(id playlist.ID) error {
-	held, err := grantsOf(t.ctx, t, id)
-	if err != nil {
-		return err
-	}
-	for _, g := range held {
-		if err := t.need(rights.Administer, g.Place); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // ChangePassword lets people set their own password, with the old one.
@@ -242,6 +240,9 @@ func (d *Desk) ChangePassword(ctx context.Context, by Caller, old, fresh string)
 		return d.failed(ctx, s, by.Login, by.From, "wrong password at its change")
 	}
 	d.people.slow.right(counts...)
+	if err := password.Weak(fresh, by.Login); err != nil {
+		return err
+	}
 	hash, err := d.people.hasher.Hash(ctx, fresh)
 	if err != nil {
 		return err
@@ -252,7 +253,7 @@ func (d *Desk) ChangePassword(ctx context.Context, by Caller, old, fresh string)
 			return struct{}{}, err
 		}
 		t.about(central.Accounts, by.Account, doc.Owner)
-		s.Password = hash
+		s.Password, s.First = hash, false
 		return struct{}{}, errors.Join(t.endSessions(by.Account, ""), t.keepAccount(doc, s))
 	})
 	return err
@@ -337,6 +338,9 @@ func (d *Desk) RemoveGrant(ctx context.Context, by Caller, id playlist.ID) error
 			return struct{}{}, err
 		}
 		if err := t.detail(map[string]any{"account": g.Account, "role": g.Role}); err != nil {
+			return struct{}{}, err
+		}
+		if err := t.keepsAdministrator(g.Account, func(o rights.Grant) bool { return o.ID == g.ID }); err != nil {
 			return struct{}{}, err
 		}
 		t.after = append(t.after, d.people.forget)

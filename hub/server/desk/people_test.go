@@ -20,7 +20,7 @@ const secretPhrase = "một mật khẩu dài"
 
 func (w *world) withPassword(login string) Account {
 	w.t.Helper()
-	a, err := w.AddAccount(w.t.Context(), w.ministry, Account{Login: login, Name: "Nguyễn Thị Lan", Place: "ls"}, secretPhrase)
+	a, err := w.AddAccount(w.t.Context(), w.console, Account{Login: login, Name: "Nguyễn Thị Lan", Place: "ls"}, secretPhrase)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -110,6 +110,7 @@ func TestSessionsEnd(t *testing.T) {
 	}
 	fresh := "một mật khẩu khác"
 	shown, err := w.ChangeAccount(ctx, w.ministry, a.ID, doc.Rev, AccountChange{Password: &fresh})
+	own := "và một của riêng lan"
 	if err != nil || strings.Contains(string(shown.Body), "argon2id") {
 		t.Fatalf("%s %v", shown.Body, err)
 	}
@@ -119,10 +120,14 @@ func TestSessionsEnd(t *testing.T) {
 	if _, err := w.SignIn(ctx, "lan", secretPhrase, "", "y"); !errors.Is(err, ErrSignIn) {
 		t.Errorf("the old password: %v", err)
 	}
-	token, err := w.SignIn(ctx, "lan", fresh, "", "x")
+	token, err := w.SignInFirst(ctx, "lan", fresh, "", own, "x")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if doc, _, err = w.Account(ctx, a.ID); err != nil {
+		t.Fatal(err)
+	}
+	shown = doc
 	yes := true
 	if _, err := w.ChangeAccount(ctx, w.ministry, a.ID, shown.Rev, AccountChange{Disabled: &yes}); err != nil {
 		t.Fatal(err)
@@ -174,6 +179,15 @@ func TestTwoSteps(t *testing.T) {
 	w.now = w.now.Add(30 * time.Second)
 	if _, err := w.SignIn(ctx, "lan", secretPhrase, code(), "x"); err != nil {
 		t.Error(err)
+	}
+	codes, err := w.RecoveryCodes(ctx, by)
+	if err != nil || len(codes) != recoveryCodes {
+		t.Fatal(codes, err)
+	}
+	for n, want := range []error{nil, ErrSignIn} { // each stands once
+		if _, err := w.SignIn(ctx, "lan", secretPhrase, codes[3], "x"); !errors.Is(err, want) {
+			t.Errorf("a recovery code, the %d. time: %v", n+1, err)
+		}
 	}
 	if _, err := w.StartTwoSteps(ctx, by); err == nil {
 		t.Error("the secret could be replaced by whoever holds a session")

@@ -29,6 +29,7 @@ const (
 var (
 	ErrSignIn = errors.New("login, password or code is wrong")
 	ErrCode   = errors.New("the code of the second step is missing")
+	ErrFirst  = errors.New("this password was given to you: choose your own")
 	ErrSlow   = errors.New("too many wrong attempts: wait a little")
 	// ErrSession means that a session ended or never was.
 	ErrSession = errors.New("you are not signed in")
@@ -93,6 +94,12 @@ func (p *people) forget() {
 // SignIn checks login, password and, where the account has it, the code of the
 // second step, and opens a session. The token is shown once and kept nowhere.
 func (d *Desk) SignIn(ctx context.Context, login, pass, code, from string) (token string, err error) {
+	return d.SignInFirst(ctx, login, pass, code, "", from)
+}
+
+// SignInFirst is SignIn with a password of one's own in place of the first, which an
+// administrator set and which opens nothing by itself.
+func (d *Desk) SignInFirst(ctx context.Context, login, pass, code, fresh, from string) (token string, err error) {
 	var s secret
 	err = d.Store.Read(ctx, func(r central.Reader) (err error) { _, s, err = accountByLogin(ctx, r, login); return err })
 	if err != nil && !errors.Is(err, central.ErrNotFound) {
@@ -117,7 +124,14 @@ func (d *Desk) SignIn(ctx context.Context, login, pass, code, from string) (toke
 		d.people.slow.undo(counts...)
 		return "", ErrCode
 	}
-	token, err = d.open(ctx, s.ID, login, code, from)
+	hash := ""
+	if s.First {
+		if hash, err = d.ownPassword(ctx, s, pass, fresh); err != nil {
+			d.people.slow.undo(counts...)
+			return "", err
+		}
+	}
+	token, err = d.open(ctx, opening{s.ID, login, code, from, hash})
 	switch {
 	case err == nil:
 		d.people.slow.right(counts...)
@@ -125,6 +139,20 @@ func (d *Desk) SignIn(ctx context.Context, login, pass, code, from string) (toke
 		d.people.slow.undo(counts...)
 	}
 	return token, err
+}
+
+// ownPassword hashes the password that takes the place of the first.
+func (d *Desk) ownPassword(ctx context.Context, s secret, first, fresh string) (string, error) {
+	if fresh == "" {
+		return "", ErrFirst
+	}
+	if fresh == first {
+		return "", &playlist.Error{Code: playlist.CodeInvalid, Where: "password", Detail: "choose another than the one that you were given"}
+	}
+	if err := password.Weak(fresh, s.Login); err != nil {
+		return "", err
+	}
+	return d.people.hasher.Hash(ctx, fresh)
 }
 
 // knownFrom names an address from which an account signs in, without telling it.
@@ -162,9 +190,17 @@ func (d *Desk) failed(ctx context.Context, s secret, login, from, why string) er
 	return errors.Join(ErrSignIn, d.record(context.WithoutCancel(ctx), e))
 }
 
+// opening is what a session is opened with: hash is of the password that takes the place
+// of the first.
+type opening struct {
+	account                 playlist.ID
+	login, code, from, hash string
+}
+
 // open checks the code in the same transaction that uses it up, and makes the
 // session.
-func (d *Desk) open(ctx context.Context, account playlist.ID, login, code, from string) (string, error) {
+func (d *Desk) open(ctx context.Context, o opening) (string, error) {
+	account, login, code, from := o.account, o.login, o.code, o.from
 	token := rand.Text() + rand.Text()
 	caller := Caller{Account: account, Login: login, From: from}
 	_, err := do(ctx, d, caller, "sign in", func(t *tx) (struct{}, error) {
@@ -179,10 +215,19 @@ func (d *Desk) open(ctx context.Context, account playlist.ID, login, code, from 
 		changed := false
 		if s.TwoSteps {
 			step, ok := password.Code(s.TOTP, code, t.now, s.Step)
-			if !ok {
+			switch {
+			case ok:
+				s.Step = step
+			case !s.useRecovery(code):
 				return struct{}{}, ErrSignIn
 			}
-			s.Step, changed = step, true
+			changed = true
+		}
+		if o.hash != "" {
+			if !s.First { // somebody was faster
+				return struct{}{}, ErrSignIn
+			}
+			s.Password, s.First, changed = o.hash, false, true
 		}
 		if here := knownFrom(account, from); !slices.Contains(s.Known, here) {
 			s.Known = append([]string{here}, s.Known[:min(len(s.Known), maxKnown-1)]...)
@@ -401,5 +446,5 @@ func (d *Desk) openTrusted(ctx context.Context, id playlist.ID, login, from stri
 	if s.TwoSteps {
 		return "", &Refusal{Why: "this account signs in with password and code"}
 	}
-	return d.open(ctx, id, login, "", from)
+	return d.open(ctx, opening{account: id, login: login, from: from})
 }

@@ -53,13 +53,31 @@ func TestTakingOverAnAccountAbove(t *testing.T) {
 	if _, err := w.AddGrant(ctx, w.ministry, rights.Grant{Account: boss.Account, Role: rights.Publisher, Place: "vn"}); err != nil {
 		t.Fatal(err)
 	}
+	// Whoever looks after an account keeps it, whatever others gave it: but with a password
+	// that they set, or without the second step, what others gave is gone, and they are told.
 	doc, _, _ := w.Account(ctx, boss.Account)
-	mine, yes := secretPhrase, true
-	for name, change := range map[string]AccountChange{"password": {Password: &mine}, "two steps": {NoTwoSteps: true}, "disable": {Disabled: &yes}} {
-		_, err := w.ChangeAccount(ctx, admin, boss.Account, doc.Rev, change)
-		w.refused(name, err)
+	yes, no := true, false
+	for _, change := range []AccountChange{{Disabled: &yes}, {Disabled: &no}} {
+		var err error
+		if doc, err = w.ChangeAccount(ctx, admin, boss.Account, doc.Rev, change); err != nil {
+			t.Fatal(err)
+		}
 	}
-	_, err := w.AddGrant(ctx, admin, rights.Grant{Account: admin.Account, Role: rights.Reviewer, Place: "ls"})
+	if got, _ := w.Effective(ctx, boss.Account, "vn"); len(got) == 0 {
+		t.Error("disabling took the rights away")
+	}
+	mine := "three words of another"
+	if _, err := w.ChangeAccount(ctx, admin, boss.Account, doc.Rev, AccountChange{Password: &mine}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := w.Effective(ctx, boss.Account, "vn"); len(got) != 0 {
+		t.Errorf("a password that a province set opens %v at the ministry", got)
+	}
+	told, err := w.Messages(ctx, w.console, "vn")
+	if err != nil || len(told) != 1 || told[0].Code != "grant-ended" || told[0].Row != boss.Account {
+		t.Errorf("the ministry was told %+v, %v", told, err)
+	}
+	_, err = w.AddGrant(ctx, admin, rights.Grant{Account: admin.Account, Role: rights.Reviewer, Place: "ls"})
 	w.refused("a role for oneself", err)
 }
 

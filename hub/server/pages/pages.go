@@ -335,6 +335,7 @@ type signInData struct {
 	Login    string
 	Next     string
 	NeedCode bool
+	NeedOwn  bool // the password is the first, which was given
 	Provider bool
 }
 
@@ -346,11 +347,12 @@ func (p *pages) signInPage(w http.ResponseWriter, r *http.Request) {
 
 func (p *pages) signIn(w http.ResponseWriter, r *http.Request) {
 	v := p.view(w, r, desk.Caller{})
-	token, err := p.Desk.SignIn(r.Context(), r.PostFormValue("login"), r.PostFormValue("password"), strings.TrimSpace(r.PostFormValue("code")), api.Address(r))
+	token, err := p.Desk.SignInFirst(r.Context(), r.PostFormValue("login"), r.PostFormValue("password"), strings.TrimSpace(r.PostFormValue("code")), r.PostFormValue("new"), api.Address(r))
 	if err != nil {
 		status, why := p.explain(v, err)
 		v.Title, v.Problem = v.T("sign-in"), why
-		v.Data = signInData{Login: r.PostFormValue("login"), Next: r.PostFormValue("next"), NeedCode: errors.Is(err, desk.ErrCode), Provider: p.Provider != nil}
+		v.Data = signInData{Login: r.PostFormValue("login"), Next: r.PostFormValue("next"), NeedCode: errors.Is(err, desk.ErrCode),
+			NeedOwn: errors.Is(err, desk.ErrFirst) || r.PostForm.Has("new"), Provider: p.Provider != nil}
 		p.show(w, v, status, "signin")
 		return
 	}

@@ -45,7 +45,8 @@ func (p *pages) visits(w http.ResponseWriter, r *http.Request, v *view) error {
 		return err
 	}
 	place := cmp.Or(playlist.ID(strings.TrimSpace(r.URL.Query().Get("place"))), root)
-	if err := p.Desk.Works(r.Context(), v.by, place); err != nil {
+	_, unknown := p.Desk.Place(r.Context(), place)
+	if err := p.Desk.Works(r.Context(), v.by, place); err != nil && unknown == nil {
 		if r.URL.Query().Get("place") != "" || len(v.by.Grants) == 0 {
 			return err
 		}
