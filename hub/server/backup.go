@@ -34,6 +34,10 @@ type Manifest struct {
 	Files    int             `json:"files"`
 	Bytes    int64           `json:"bytes"`
 	Missing  []playlist.Hash `json:"missing,omitempty"` // that the hub itself had lost
+
+	// Parts are the hashes of everything else: keys, configuration, checkpoints, the reports
+	// of kiosks. Backups of older hubs have none.
+	Parts map[string]string `json:"parts,omitempty"`
 }
 
 const manifestFile = "manifest.json"
@@ -64,6 +68,9 @@ func (h *Hub) Backup(ctx context.Context, to string, progress func(done, total i
 	// Before the database: a checkpoint that is younger than it would say that
 	// rows were cut off.
 	for _, name := range keptFiles(h.Dir) {
+		if err := setAside(to, name); err != nil {
+			return m, err
+		}
 		if err := copyIfThere(filepath.Join(h.Dir, name), filepath.Join(to, name)); err != nil {
 			return m, err
 		}
@@ -73,7 +80,7 @@ func (h *Hub) Backup(ctx context.Context, to string, progress func(done, total i
 		return m, err
 	}
 	reports := filepath.Join(to, fleetFile+".new")
-	if err := errors.Join(removeIfThere(reports), h.reports.Backup(ctx, reports), atomicfile.Rename(reports, filepath.Join(to, fleetFile))); err != nil {
+	if err := errors.Join(removeIfThere(reports), h.reports.Backup(ctx, reports), setAside(to, fleetFile), atomicfile.Rename(reports, filepath.Join(to, fleetFile))); err != nil {
 		return m, err
 	}
 	if err := h.copyFiles(ctx, fresh, to, &m, progress); err != nil {
@@ -87,12 +94,18 @@ func (h *Hub) Backup(ctx context.Context, to string, progress func(done, total i
 	if err := atomicfile.Rename(fresh, filepath.Join(to, m.Database)); err != nil {
 		return m, err
 	}
+	if m.Parts, err = partsOf(to); err != nil {
+		return m, err
+	}
 	raw, err := json.MarshalIndent(m, "", " ")
 	if err != nil {
 		return m, fmt.Errorf("backup: %w", err)
 	}
 	if err := atomicfile.Write(filepath.Join(to, manifestFile), raw, 0o600); err != nil {
 		return m, err
+	}
+	for name := range m.Parts {
+		err = errors.Join(err, removeIfThere(filepath.Join(to, name+before)))
 	}
 	old, _ := filepath.Glob(filepath.Join(to, "hub-*.db"))
 	for _, path := range old {
@@ -104,6 +117,70 @@ func (h *Hub) Backup(ctx context.Context, to string, progress func(done, total i
 		err = errors.Join(err, fmt.Errorf("the backup is made, but %d files are missing in the hub itself: %v", len(m.Missing), m.Missing))
 	}
 	return m, err
+}
+
+// before ends the name of a part as the manifest of the backup before has it: until the
+// new manifest is written, that one holds.
+const before = ".before"
+
+// setAside keeps a part of the backup that is being replaced.
+func setAside(to, name string) error {
+	aside := filepath.Join(to, name+before)
+	if _, err := os.Stat(aside); err == nil { // of a backup that was cut off
+		return nil
+	}
+	if err := os.Link(filepath.Join(to, name), aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return copyIfThere(filepath.Join(to, name), aside) // a file system without links
+	}
+	return nil
+}
+
+// partsOf hashes what a backup holds beside its database and files.
+func partsOf(to string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, name := range append(keptFiles(to), fleetFile) {
+		sum, err := atomicfile.Hash(filepath.Join(to, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[name] = sum
+	}
+	return out, nil
+}
+
+// verifiedParts finds every part that the manifest names, as it names it.
+func verifiedParts(from string, m Manifest) (map[string]string, error) {
+	out := map[string]string{}
+	if m.Parts == nil { // of an older hub
+		for _, name := range append(keptFiles(from), fleetFile) {
+			if _, err := os.Stat(filepath.Join(from, name)); err == nil {
+				out[name] = filepath.Join(from, name)
+			}
+		}
+		return out, nil
+	}
+	for name, want := range m.Parts {
+		if !filepath.IsLocal(name) {
+			return nil, fmt.Errorf("the backup's manifest names %q", name)
+		}
+		for _, path := range []string{filepath.Join(from, name), filepath.Join(from, name+before)} {
+			sum, err := atomicfile.Hash(path)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			if err == nil && sum == want {
+				out[name] = path
+				break
+			}
+		}
+		if out[name] == "" {
+			return nil, fmt.Errorf("the backup's %s is missing or is not what its manifest says", name)
+		}
+	}
+	return out, nil
 }
 
 // copyFiles copies what the copied database names.
@@ -207,16 +284,30 @@ func Restore(ctx context.Context, from, dir string, progress func(done, total in
 		return m, err
 	}
 	files = slices.DeleteFunc(files, func(f playlist.Media) bool { return slices.Contains(m.Missing, f.SHA256) })
-	for _, name := range keptFiles(from) {
-		if err := copyIfThere(filepath.Join(from, name), filepath.Join(dir, name)); err != nil {
+	parts, err := verifiedParts(from, m)
+	if err != nil {
+		return m, err
+	}
+	for name, path := range parts {
+		if name == fleetFile {
+			continue
+		}
+		if err := copyIfThere(path, filepath.Join(dir, name)); err != nil {
 			return m, err
 		}
 	}
 	if err := restoreFiles(ctx, from, dir, files, progress); err != nil {
 		return m, err
 	}
-	if _, err := os.Stat(filepath.Join(from, fleetFile)); err == nil { // backups of older hubs have none
-		if err := copyLarge(filepath.Join(from, fleetFile), filepath.Join(dir, fleetFile)); err != nil {
+	if path, ok := parts[fleetFile]; ok { // backups of older hubs have none
+		if err := copyLarge(path, filepath.Join(dir, fleetFile)); err != nil {
+			return m, err
+		}
+		reports, err := sqlite.OpenFleet(ctx, filepath.Join(dir, fleetFile)) // which checks it
+		if err == nil {
+			err = reports.Close()
+		}
+		if err != nil {
 			return m, err
 		}
 	}

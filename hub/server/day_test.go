@@ -351,13 +351,28 @@ func TestDamagedBackups(t *testing.T) {
 			}
 		}
 	}
-	for name, damage := range map[string]struct{ do, undo func() }{
+	type harm struct{ do, undo func() }
+	damages := map[string]harm{
 		"a bit of a file":          {flip(blobPath), flip(blobPath)},
 		"a bit of the database":    {flip(database[0]), flip(database[0])},
 		"a file that is missing":   {func() { os.Rename(blobPath, blobPath+".x") }, func() { os.Rename(blobPath+".x", blobPath) }},
 		"no manifest":              {func() { os.Rename(to+"/manifest.json", to+"/x") }, func() { os.Rename(to+"/x", to+"/manifest.json") }},
 		"a key of somebody else's": {flip(filepath.Join(to, "keys", "audit.public")), flip(filepath.Join(to, "keys", "audit.public"))},
-	} {
+	}
+	raw, err := os.ReadFile(filepath.Join(to, "manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest server.Manifest
+	if err := json.Unmarshal(raw, &manifest); err != nil || len(manifest.Parts) < 5 {
+		t.Fatalf("the manifest names %v, %v", manifest.Parts, err)
+	}
+	for part := range manifest.Parts {
+		path := filepath.Join(to, part)
+		damages["a bit of "+part] = harm{flip(path), flip(path)}
+		damages["without "+part] = harm{func() { os.Rename(path, path+".x") }, func() { os.Rename(path+".x", path) }}
+	}
+	for name, damage := range damages {
 		damage.do()
 		if _, err := server.Restore(t.Context(), to, filepath.Join(t.TempDir(), "new"), nil); err == nil {
 			t.Errorf("%s: it was restored", name)

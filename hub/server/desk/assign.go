@@ -25,7 +25,12 @@ type assigned struct {
 	Sum      string `json:"sum"`
 	Count    int64  `json:"count"`
 	Displays int    `json:"displays"`
+
+	Had []playlist.ID `json:"had,omitempty"` // displays that it was told of, the newest last: proof of play comes late
 }
+
+// maxHad is how many displays of a device are remembered.
+const maxHad = 64
 
 // Told is what a device was last told to hold.
 type Told struct {
@@ -235,6 +240,29 @@ func (d *Desk) derive(ctx context.Context, r central.Reader, places *tree, doc c
 	return out, err
 }
 
+// had are the displays that a device has had.
+func (d derived) had() []playlist.ID {
+	out := slices.Clone(d.was.Had)
+	for _, id := range d.a.Displays {
+		out = with(out, playlist.ID(id))
+	}
+	return out[max(0, len(out)-maxHad):]
+}
+
+// DisplaysOf lists the displays that a device has or had.
+func (d *Desk) DisplaysOf(ctx context.Context, id playlist.ID) (out []playlist.ID, err error) {
+	err = d.read(ctx, func(r central.Reader, places *tree) error {
+		doc, err := r.Get(ctx, central.Devices, id)
+		if err != nil {
+			return err
+		}
+		now, err := d.derive(ctx, r, places, doc)
+		out = now.had()
+		return err
+	})
+	return out, err
+}
+
 // assign brings the number of a device's assignment up to date; it is more than beyond.
 // It says whether the number is a new one.
 func (d *Desk) assign(ctx context.Context, tx central.Tx, places *tree, doc central.Doc, beyond int64) (feed.Assignment, bool, error) {
@@ -244,7 +272,7 @@ func (d *Desk) assign(ctx context.Context, tx central.Tx, places *tree, doc cent
 	}
 	kept := now.kept
 	kept.Kind, kept.ID, kept.Owner, kept.At, kept.By = central.Assigned, doc.ID, doc.Owner, d.Now().UTC(), Console
-	if err := kept.Encode(assigned{Sum: now.sum, Count: max(now.was.Count, doc.Rev) + max(1, beyond-now.a.Number+1), Displays: len(now.a.Displays)}); err != nil {
+	if err := kept.Encode(assigned{Sum: now.sum, Count: max(now.was.Count, doc.Rev) + max(1, beyond-now.a.Number+1), Displays: len(now.a.Displays), Had: now.had()}); err != nil {
 		return now.a, false, err
 	}
 	if kept, err = tx.Put(ctx, kept); err != nil {

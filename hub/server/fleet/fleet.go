@@ -60,6 +60,7 @@ type Fleet struct {
 	stream *stream
 	known  *devices
 	rooms  rooms
+	rates  *rates
 }
 
 // rooms are the places of the device port, by purpose: films never keep metadata and
@@ -88,7 +89,7 @@ const (
 
 // New makes a fleet.
 func New(f Fleet) *Fleet {
-	f.stream, f.known, f.rooms = newStream(), newDevices(), newRooms()
+	f.stream, f.known, f.rooms, f.rates = newStream(), newDevices(), newRooms(), &rates{of: map[string]rate{}}
 	return &f
 }
 

@@ -116,6 +116,8 @@ func (f *Fleet) plays(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, trust.ErrRefused), errors.Is(err, ErrBatch):
 		refuse(w, http.StatusBadRequest, err.Error())
+	case errors.Is(err, errFast):
+		busy(w)
 	case err != nil:
 		f.Log.Error("Proof of play was not taken", "device", dev.ID, "error", err)
 		busy(w)
@@ -157,6 +159,12 @@ func (f *Fleet) Deliver(ctx context.Context, dev desk.Device, e feed.Envelope) (
 	}
 	if len(b.Counts) > maxCounts || len(b.Tally) > 64 {
 		return feed.Receipt{}, ErrBatch
+	}
+	if !f.rates.take(b.Device, len(b.Plays), f.Desk.Now()) {
+		return feed.Receipt{}, errFast
+	}
+	if err := f.sift(ctx, dev, &b); err != nil {
+		return feed.Receipt{}, err
 	}
 	b.Counts = slices.DeleteFunc(b.Counts, func(c feed.Count) bool { return !c.Valid() }) // no later try would mend it
 	seq, err := f.Store.Take(ctx, dev.Place, b)

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS play (device TEXT NOT NULL, epoch TEXT NOT NULL, seq 
 CREATE TABLE IF NOT EXISTS cursor (device TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, plays INTEGER NOT NULL, PRIMARY KEY (device, epoch)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS visit (place TEXT NOT NULL, day TEXT NOT NULL, what TEXT NOT NULL, item TEXT NOT NULL, language TEXT NOT NULL, device TEXT NOT NULL, epoch TEXT NOT NULL, n INTEGER NOT NULL,
 	PRIMARY KEY (device, epoch, day, what, item, language)) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS play_id ON play(device, (CASE WHEN json_valid(row) THEN json_extract(row, '$.id') END));
 CREATE INDEX IF NOT EXISTS visit_day ON visit(place, day);`
 
 // job is something to write. Many are written in one transaction.
@@ -186,6 +187,10 @@ func (f *Fleet) Keep(ctx context.Context, s central.Said) error {
 	})
 }
 
+// keepPlay keeps a row once, in whichever epoch it comes: a database that was copied does
+// not double what was played.
+const keepPlay = `INSERT INTO play SELECT ?,?,?,?,? WHERE NOT EXISTS (SELECT 1 FROM play WHERE device=? AND (CASE WHEN json_valid(row) THEN json_extract(row, '$.id') END)=json_extract(?, '$.id')) ON CONFLICT DO NOTHING`
+
 // Take implements the fleet's store.
 func (f *Fleet) Take(ctx context.Context, place playlist.ID, b feed.Batch) (seq int64, err error) {
 	now := time.Now().UnixMilli()
@@ -197,7 +202,10 @@ func (f *Fleet) Take(ctx context.Context, place playlist.ID, b feed.Batch) (seq 
 			return err
 		}
 		for _, p := range b.Plays {
-			r, err := tx.Exec("INSERT INTO play VALUES(?,?,?,?,?) ON CONFLICT DO NOTHING", b.Device, b.Epoch, p.Seq, string(p.Row), now)
+			if p.Row == nil { // refused
+				continue
+			}
+			r, err := tx.Exec(keepPlay, b.Device, b.Epoch, p.Seq, string(p.Row), now, b.Device, string(p.Row))
 			if err != nil {
 				return err
 			}
@@ -253,8 +261,22 @@ func (f *Fleet) Counts(ctx context.Context, places []playlist.ID, from, until pl
 
 // Forget implements the fleet's store.
 func (f *Fleet) Forget(ctx context.Context, before playlist.Date) error {
-	return f.do(ctx, func(tx *sql.Tx) error {
+	err := f.do(ctx, func(tx *sql.Tx) error {
 		_, err := tx.Exec("DELETE FROM visit WHERE day<?", before.String())
 		return err
 	})
+	for err == nil { // in pieces: reports wait for each
+		var n int64
+		err = f.do(ctx, func(tx *sql.Tx) error {
+			r, err := tx.Exec("DELETE FROM play WHERE (device, epoch, seq) IN (SELECT device, epoch, seq FROM play WHERE received<? LIMIT 20000)", before.UTC().UnixMilli())
+			if err == nil {
+				n, err = r.RowsAffected()
+			}
+			return err
+		})
+		if n == 0 {
+			break
+		}
+	}
+	return err
 }
