@@ -257,16 +257,9 @@ func copyIfThere(from, to string) error {
 // Restore makes a hub of a backup in an empty folder. Everything is verified on
 // the way: the database's hash, every file's, and the audit's chain.
 func Restore(ctx context.Context, from, dir string, progress func(done, total int)) (Manifest, error) {
-	var m Manifest
-	raw, err := os.ReadFile(filepath.Join(from, manifestFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return m, fmt.Errorf("%s holds no whole backup: its manifest is missing", from)
-	}
-	if err == nil {
-		err = json.Unmarshal(raw, &m)
-	}
+	m, err := readManifest(from)
 	if err != nil {
-		return m, fmt.Errorf("backup's manifest: %w", err)
+		return m, err
 	}
 	if err := beginRestore(dir); err != nil {
 		return m, err
@@ -300,14 +293,7 @@ func Restore(ctx context.Context, from, dir string, progress func(done, total in
 		return m, err
 	}
 	if path, ok := parts[fleetFile]; ok { // backups of older hubs have none
-		if err := copyLarge(path, filepath.Join(dir, fleetFile)); err != nil {
-			return m, err
-		}
-		reports, err := sqlite.OpenFleet(ctx, filepath.Join(dir, fleetFile)) // which checks it
-		if err == nil {
-			err = reports.Close()
-		}
-		if err != nil {
+		if err := restoreReports(ctx, path, dir); err != nil {
 			return m, err
 		}
 	}
@@ -322,6 +308,20 @@ func Restore(ctx context.Context, from, dir string, progress func(done, total in
 		return m, err
 	}
 	return m, removeIfThere(filepath.Join(dir, restoring))
+}
+
+func readManifest(from string) (m Manifest, err error) {
+	raw, err := os.ReadFile(filepath.Join(from, manifestFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, fmt.Errorf("%s holds no whole backup: its manifest is missing", from)
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("backup's manifest: %w", err)
+	}
+	return m, nil
 }
 
 // restoring marks a folder into which a backup is being restored.
@@ -374,6 +374,18 @@ func restoreFiles(ctx context.Context, from, dir string, files []playlist.Media,
 		}
 	}
 	return nil
+}
+
+// restoreReports copies the reports of kiosks, and checks them by opening them.
+func restoreReports(ctx context.Context, from, dir string) error {
+	if err := copyLarge(from, filepath.Join(dir, fleetFile)); err != nil {
+		return err
+	}
+	reports, err := sqlite.OpenFleet(ctx, filepath.Join(dir, fleetFile))
+	if err != nil {
+		return err
+	}
+	return reports.Close()
 }
 
 func copyLarge(from, to string) error {

@@ -98,18 +98,6 @@ func (d *Desk) emergency(ctx context.Context, r central.Reader, places *tree, he
 		signed[scope] = s
 		return s, err
 	}
-	shown := func(version playlist.ID) (bool, error) { // its place may have moved since that edition was signed
-		for scope, number := range heads {
-			if string(scope) == trust.Emergency {
-				continue
-			}
-			s, err := d.signedRows(ctx, r, scope, number)
-			if err != nil || s.shown[version] {
-				return true, err
-			}
-		}
-		return false, nil
-	}
 	g := &gatherer{ctx: ctx, r: r, tree: places, files: map[playlist.Hash]bool{}}
 	if err := g.notices(); err != nil {
 		return e, err
@@ -140,7 +128,7 @@ func (d *Desk) emergency(ctx context.Context, r central.Reader, places *tree, he
 		if err != nil {
 			return e, err
 		}
-		still, err := shown(doc.ID)
+		still, err := d.shownSigned(ctx, r, heads, doc.ID)
 		if err != nil {
 			return e, err
 		}
@@ -150,6 +138,21 @@ func (d *Desk) emergency(ctx context.Context, r central.Reader, places *tree, he
 		e.Withdrawn = append(e.Withdrawn, string(doc.ID))
 	}
 	return e, nil
+}
+
+// shownSigned says whether any signed edition shows a version: its place may have moved
+// since that edition was signed.
+func (d *Desk) shownSigned(ctx context.Context, r central.Reader, heads map[playlist.ID]int64, version playlist.ID) (bool, error) {
+	for scope, number := range heads {
+		if string(scope) == trust.Emergency {
+			continue
+		}
+		s, err := d.signedRows(ctx, r, scope, number)
+		if err != nil || s.shown[version] {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 func canonical(v any) (json.RawMessage, error) {

@@ -187,18 +187,7 @@ func (d *Desk) ChangeAccount(ctx context.Context, by Caller, id playlist.ID, rev
 				return doc, err
 			}
 		}
-		if change.Name != nil {
-			s.Name = *change.Name
-		}
-		if change.Disabled != nil {
-			s.Disabled = *change.Disabled
-		}
-		if change.Password != nil {
-			s.Password, s.First = hash, by.Account != id
-		}
-		if change.NoTwoSteps {
-			s.TOTP, s.TwoSteps, s.Recovery = "", false, nil
-		}
+		s.apply(change, hash, by.Account != id)
 		if _, err := NewAccount(s.Account); err != nil {
 			return doc, err
 		}
@@ -214,6 +203,22 @@ func (d *Desk) ChangeAccount(ctx context.Context, by Caller, id playlist.ID, rev
 		doc.Body = nil // no secret leaves
 		return doc, doc.Encode(s.Account)
 	})
+}
+
+// apply makes a change; hash is of the password, first whether another sets it.
+func (s *secret) apply(change AccountChange, hash string, first bool) {
+	if change.Name != nil {
+		s.Name = *change.Name
+	}
+	if change.Disabled != nil {
+		s.Disabled = *change.Disabled
+	}
+	if change.Password != nil {
+		s.Password, s.First = hash, first
+	}
+	if change.NoTwoSteps {
+		s.TOTP, s.TwoSteps, s.Recovery = "", false, nil
+	}
 }
 
 // ChangePassword lets people set their own password, with the old one.

@@ -101,16 +101,24 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			said[string(scope)] = map[string]any{"number": p.Number, "unchanged": p.Unchanged, "versions": len(p.Published)}
 			out = append(out, p)
 		}
-		for _, scope := range scopes[1:] { // each province's auditors read of theirs
-			e := t.entry
-			e.Place, e.Detail = scope, nil
-			if err := audit.Append(t.ctx, t, e); err != nil {
-				return nil, err
-			}
+		if err := t.alsoAbout(scopes[1:]); err != nil {
+			return nil, err
 		}
 		t.about("edition", "", scopes[0])
 		return out, t.detail(said)
 	})
+}
+
+// alsoAbout writes the act once for each scope: its auditors read of theirs.
+func (t *tx) alsoAbout(scopes []playlist.ID) error {
+	for _, scope := range scopes {
+		e := t.entry
+		e.Place, e.Detail = scope, nil
+		if err := audit.Append(t.ctx, t, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *tx) publishOne(scope playlist.ID, g gathered) (Publication, error) {
