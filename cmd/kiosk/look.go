@@ -81,7 +81,11 @@ func runStatus(ctx context.Context, c *cli, args []string) error {
 		if s.Online {
 			state = "online"
 		}
-		fmt.Fprintf(c.out, "hub        %s: %s, heard %d seconds ago\n", s.Hub, state, s.Age)
+		if s.Heard.IsZero() {
+			fmt.Fprintf(c.out, "hub        %s: not heard since this machine started\n", s.Hub)
+		} else {
+			fmt.Fprintf(c.out, "hub        %s: %s, heard %d seconds ago\n", s.Hub, state, s.Age)
+		}
 	}
 	fmt.Fprintf(c.out, "files      %d, %d MB, %d damaged\n", st.Inventory.Files, st.Inventory.Bytes>>20, len(st.Inventory.Damaged))
 	fmt.Fprintf(c.out, "proof      %d rows\n", st.Plays)

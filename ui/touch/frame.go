@@ -134,7 +134,7 @@ func (a *App) languages(most int) fyne.CanvasObject {
 			chosen := chips[at]
 			chips = append([]*tile{chosen}, slices.Delete(chips, at, at+1)...)
 		}
-		lines, n = a.lines(chips, most, more.MinSize().Width+theme.Padding())
+		lines, _ = a.lines(chips, most, more.MinSize().Width+theme.Padding())
 		last := lines.Objects[len(lines.Objects)-1].(*fyne.Container)
 		last.Add(more)
 	}

@@ -116,24 +116,22 @@ func (p *Plans) View(ctx context.Context, published bool) (*View, error) {
 			return err
 		}
 		v := &View{}
-		rows := playlist.Rows{Format: playlist.Format}
 		if published {
-			err := v.readPublished(ctx, r, places)
-			p.view[which], p.seqs[which] = v, seqs
+			if err = v.readPublished(ctx, r, places); err == nil {
+				p.view[which], p.seqs[which] = v, seqs
+			}
 			return err
-		} else {
-			content, err := readApproved(ctx, r)
-			if err != nil {
-				return err
-			}
-			g, err := gather(ctx, r, places, "", content)
-			if err != nil {
-				return err
-			}
-			rows, v.Held = g.rows, g.held
 		}
-		v.rows = rows
-		if v.Catalogue, err = v.asFarAsWhole(rows); err != nil {
+		content, err := readApproved(ctx, r)
+		if err != nil {
+			return err
+		}
+		g, err := gather(ctx, r, places, "", content)
+		if err != nil {
+			return err
+		}
+		v.rows, v.Held = g.rows, g.held
+		if v.Catalogue, err = v.asFarAsWhole(v.rows); err != nil {
 			return err
 		}
 		v.planner = &plan.Planner{Catalogue: v.Catalogue, Files: everything{}}
