@@ -123,7 +123,52 @@ func (t *tx) enough(q Request) (bool, error) {
 	if errors.Is(err, trust.ErrRefused) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	return t.ministryFollows(q)
+}
+
+// ministryFollows says whether the ministry's metadata has the signatures that a new root
+// asks for. Until then that root waits with all its own signatures: kiosks would take no
+// timestamp, and so no emergency notice, under a root whose ministry has not signed.
+func (t *tx) ministryFollows(root Request) (bool, error) {
+	_, now, err := load(t.ctx, t, central.Signed, trust.Targets)
+	if err != nil || now.Raw == nil {
+		return err == nil, err
+	}
+	h, ok, err := trust.HoldersOf(root.Raw, trust.Targets)
+	if err != nil || !ok {
+		return false, err
+	}
+	if good, err := verified(now.Raw, h); err != nil || good {
+		return good, err
+	}
+	_, next, err := load(t.ctx, t, central.Signing, trust.Targets)
+	if err != nil || next.Raw == nil {
+		return false, err
+	}
+	return verified(next.Raw, h)
+}
+
+// rootFollows promotes the root that waited for the ministry's signatures.
+func (t *tx) rootFollows() error {
+	doc, err := t.Get(t.ctx, central.Signing, playlist.ID(trust.Root))
+	if errors.Is(err, central.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	q, err := request(t.ctx, t, doc)
+	if err != nil && q.Need == 0 {
+		return err
+	}
+	whole, err := t.enough(q)
+	if err != nil || !whole {
+		return err
+	}
+	return t.promote(doc, metadataDoc{Raw: q.Raw, Head: q.Head}, q)
 }
 
 // promote makes signed metadata the one that holds. Where that changes who holds other

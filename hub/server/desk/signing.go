@@ -445,8 +445,10 @@ func (d *Desk) AddSignature(ctx context.Context, by Caller, role string, version
 		if whole {
 			return q, t.promote(doc, m, q)
 		}
-		_, err = t.put(doc)
-		return q, err
+		if _, err := t.put(doc); err != nil || role != trust.Targets {
+			return q, err
+		}
+		return q, t.rootFollows()
 	})
 }
 
