@@ -82,6 +82,7 @@ type Hub struct {
 	online       desk.OnlineKeys
 	reports      *sqlite.Fleet
 	distributing sync.Mutex
+	reassigning  sync.Mutex
 	told         string // the emergency metadata that was announced last
 
 	clock   *desk.Watch

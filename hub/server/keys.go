@@ -210,6 +210,12 @@ func (h *Hub) Sign(ctx context.Context, by desk.Caller, q desk.Request, key ed25
 // It is what makes a change visible to kiosks; it may be cut off at any moment and done
 // again. A step that fails for one office keeps no other from going out.
 func (h *Hub) Distribute(ctx context.Context) error {
+	return errors.Join(h.send(ctx), h.reassign(ctx))
+}
+
+// send is Distribute without the machines' assignments, which take their time where many
+// change: no notice waits for them.
+func (h *Hub) send(ctx context.Context) error {
 	h.distributing.Lock()
 	defer h.distributing.Unlock()
 	_, err := h.Desk.WriteEditions(ctx, h.Public) // before anything signed names them
@@ -222,7 +228,7 @@ func (h *Hub) Distribute(ctx context.Context) error {
 		err = errors.Join(err, h.Desk.Prepare(ctx)) // what could not be held before
 		err = errors.Join(err, h.signDemo(ctx))
 	}
-	return errors.Join(err, h.witness(ctx), h.reassign(ctx))
+	return errors.Join(err, h.witness(ctx))
 }
 
 // witness signs and publishes what roles say, and tells the kiosks that wait.
@@ -244,6 +250,8 @@ func (h *Hub) witness(ctx context.Context) error {
 
 // reassign tells the machines whose assignment changed.
 func (h *Hub) reassign(ctx context.Context) error {
+	h.reassigning.Lock()
+	defer h.reassigning.Unlock()
 	changed, err := h.Desk.Reassign(ctx)
 	for _, id := range changed {
 		h.Fleet.Changed(string(id))

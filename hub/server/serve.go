@@ -104,6 +104,7 @@ func (h *Hub) Serve(ctx context.Context, listener net.Listener, tlsCert, tlsKey 
 	group.Go(func() error { return shutdown(ctx, srv) })
 	group.Go(func() error { return h.Worker.Serve(ctx) })
 	group.Go(func() error { return h.keep(ctx) })
+	group.Go(func() error { return h.tell(ctx) })
 	return group.Wait()
 }
 
@@ -124,11 +125,35 @@ func (h *Hub) keep(ctx context.Context) error {
 			h.report(ctx, "A move of a place was not carried out", h.Desk.ApplyMoves(ctx))
 			h.report(ctx, "Checkpoint of the audit failed", h.Desk.Checkpoint(ctx))
 			h.report(ctx, "What kiosks fetch was not brought up to date", h.Distribute(ctx))
-		case <-h.Desk.Changed():
-			h.Fleet.Forget()
-			h.report(ctx, "What kiosks fetch was not brought up to date", h.Distribute(ctx))
 		case <-hour.C:
 			h.tidy(ctx)
+		}
+	}
+}
+
+// tell brings out what changed, at once: nothing that is done now and then keeps it waiting,
+// nor do the assignments of many machines.
+func (h *Hub) tell(ctx context.Context) error {
+	due := make(chan struct{}, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range due {
+			h.report(ctx, "Assignments were not brought up to date", h.reassign(ctx))
+		}
+	}()
+	defer func() { close(due); <-done }()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.Desk.Changed():
+			h.Fleet.Forget()
+			h.report(ctx, "What kiosks fetch was not brought up to date", h.send(ctx))
+			select {
+			case due <- struct{}{}:
+			default:
+			}
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -294,8 +295,28 @@ func (d *Desk) OutrunAssignment(ctx context.Context, id playlist.ID, has int64) 
 	return d.assignment(ctx, id, has)
 }
 
-// assignedOf are the kinds of which assignments are made.
-var assignedOf = []central.Kind{central.Places, central.Displays, central.Devices, central.Settings, central.Signed}
+// assignedOf are the kinds of which assignments are made, but for the numbers of the signed
+// editions.
+var assignedOf = []central.Kind{central.Places, central.Displays, central.Devices, central.Settings}
+
+// basis is equal as long as nothing has changed of which assignments are made. What is
+// signed again with the same number, as each notice and each minute may, changes nothing.
+func (d *Desk) basis(ctx context.Context, r central.Reader, places *tree) (out []int64, err error) {
+	for _, k := range assignedOf {
+		n, err := r.Seq(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	heads, err := d.heads(ctx, r, places)
+	for _, scope := range slices.Sorted(maps.Keys(heads)) {
+		if string(scope) != trust.Emergency {
+			out = append(out, heads[scope])
+		}
+	}
+	return out, err
+}
 
 // Reassign brings all assignments up to date and returns the devices whose changed. It
 // does nothing where nothing changed of which assignments are made.
@@ -303,12 +324,8 @@ func (d *Desk) Reassign(ctx context.Context) (changed []playlist.ID, err error) 
 	var now []int64
 	var due []playlist.ID
 	err = d.read(ctx, func(r central.Reader, places *tree) error {
-		for _, k := range assignedOf {
-			n, err := r.Seq(ctx, k)
-			if err != nil {
-				return err
-			}
-			now = append(now, n)
+		if now, err = d.basis(ctx, r, places); err != nil {
+			return err
 		}
 		if kept := d.assignedAt.Load(); kept != nil && slices.Equal(*kept, now) {
 			return nil

@@ -55,6 +55,7 @@ type Desk struct {
 
 	preparing  *admission.Room // long texts
 	signedNow  sync.Map        // *signedRows of each scope
+	reading    sync.Mutex      // one reads a signed edition at a time
 	shown      atomic.Pointer[shownNow]
 	signedAt   atomic.Pointer[headsAt]
 	assignedAt atomic.Pointer[[]int64]

@@ -186,6 +186,11 @@ func (d *Desk) signedRows(ctx context.Context, r central.Reader, scope playlist.
 	if kept, ok := d.signedNow.Load(scope); ok && kept.(*signedRows).number == number {
 		return kept.(*signedRows), nil
 	}
+	d.reading.Lock() // a new edition is asked for by many at once, and read by one
+	defer d.reading.Unlock()
+	if kept, ok := d.signedNow.Load(scope); ok && kept.(*signedRows).number == number {
+		return kept.(*signedRows), nil
+	}
 	rows, err := rowsOfEdition(ctx, r, scope, number)
 	if errors.Is(err, central.ErrNotFound) {
 		return s, nil
