@@ -3,6 +3,7 @@ package pages
 import (
 	"net/http"
 	"net/url"
+	"time"
 
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
@@ -25,6 +26,7 @@ type displaysData struct {
 	Next        string
 	Editions    []central.Edition
 	Unpublished bool
+	At          time.Time // of the plan
 }
 
 // displays shows what plays by what was published, and says loudly if more was
@@ -34,7 +36,7 @@ func (p *pages) displays(w http.ResponseWriter, r *http.Request, v *view) error 
 	if err != nil {
 		return err
 	}
-	data := displaysData{}
+	data := displaysData{At: p.Desk.Now()}
 	root, err := p.Desk.Root(r.Context())
 	if err != nil {
 		return err

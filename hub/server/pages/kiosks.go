@@ -12,6 +12,9 @@ import (
 )
 
 type kioskRow struct {
+	Heard     int  // seconds ago, while it is connected
+	Bare      bool // it has no display
+	Behind    bool // it holds an older assignment than it was told
 	Device    playlist.ID
 	Place     playlist.ID
 	State     string
@@ -58,7 +61,8 @@ func (p *pages) kiosks(w http.ResponseWriter, r *http.Request, v *view) error {
 	}
 	data := kiosksData{}
 	for _, l := range lines {
-		row := kioskRow{Device: l.Device.ID, Place: l.Device.Place, State: string(l.Device.State), Connected: !l.Since.IsZero(), Edition: l.Said.Number, Plays: l.Plays}
+		row := kioskRow{Device: l.Device.ID, Place: l.Device.Place, State: string(l.Device.State), Connected: !l.Since.IsZero(), Edition: l.Said.Number, Plays: l.Plays,
+			Heard: l.Heard, Bare: l.Bare, Behind: l.Told > l.Said.Assignment && !l.Said.Received.IsZero()}
 		row.Kbit, row.Hours, row.Quota = l.Device.Kbit, l.Device.Hours, l.Device.QuotaMB
 		if !l.Said.Received.IsZero() {
 			row.Last = v.Time(l.Said.Received)
