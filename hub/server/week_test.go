@@ -2,9 +2,11 @@ package server_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,6 +43,7 @@ func (f *fleetHub) man() *post {
 	ready := make(chan struct{}, 100)
 	go p.c.Listen(ctx, "boot "+p.id.Device, func(e feed.Event) {
 		if e.Kind == "hello" {
+			p.look(ctx)
 			ready <- struct{}{}
 		}
 		for name, raw := range e.Files {
@@ -54,6 +57,30 @@ func (f *fleetHub) man() *post {
 	}, func(bool, error) {})
 	<-ready
 	return p
+}
+
+// look fetches what the hub has published, as a machine does whenever its stream opens, and
+// reads what the duty officers said.
+func (p *post) look(ctx context.Context) {
+	root, err := p.f.Desk.TrustRoot(ctx)
+	if err != nil {
+		return // the test has ended
+	}
+	state, err := trust.Begin(root)
+	if err == nil {
+		_, err = p.c.Look(ctx, local.Want{Trust: state, At: p.f.clk.now()})
+	}
+	if err != nil && ctx.Err() == nil {
+		p.f.t.Errorf("a look: %v", err)
+	}
+	heads, _ := filepath.Glob(filepath.Join(p.c.Dir, local.PublicDir, "emergency", "*", "head.json")) // the pattern is right
+	for _, path := range heads {
+		raw, err := os.ReadFile(path)
+		var doc feed.Emergency
+		if err == nil && json.Unmarshal(raw, &doc) == nil {
+			p.docs <- doc
+		}
+	}
 }
 
 // notices are the rows of a document by their ids.
@@ -155,8 +182,8 @@ func (w *week) publish() {
 }
 
 // The week of three offices, in an hour of the test's clock: attacks go on in turns, a
-// machine is enrolled late, one moves with its commune, one loses its link again and again,
-// the hub's clock goes wrong and is set right. Each day every office publishes by itself,
+// machine is enrolled late, one moves with its commune, one loses its link,
+// a key is replaced, the hub's clock goes wrong and is set right. Each day every office publishes by itself,
 // each gives a notice that reaches every machine, and what was cancelled never returns.
 func TestWeekOfThreeOffices(t *testing.T) {
 	w := newWeek(t)
@@ -182,6 +209,7 @@ func TestWeekOfThreeOffices(t *testing.T) {
 			w.must(w.Desk.Delete(t.Context(), console, central.Schedules, "lo-lung", doc.Rev))
 		}},
 		{"a clock that goes back", "", w.clockGoesBack},
+		{"a province's key is replaced", "", w.keyIsReplaced},
 		{"a quiet end", "", func() {}},
 	}
 	for _, day := range days {
@@ -227,6 +255,37 @@ func (w *week) moves() {
 		if !slices.Contains(a.Scopes, string(laoCai)) {
 			w.t.Errorf("the machine that moved holds %v", a.Scopes)
 		}
+	}
+}
+
+// keyIsReplaced gives Lạng Sơn another key: what it published waits for its signature, and
+// the gates take notices before and after it.
+func (w *week) keyIsReplaced() {
+	w.t.Helper()
+	public, key, err := ed25519.GenerateKey(nil)
+	w.must(err)
+	k, err := trust.PublicKey(public)
+	w.must(err)
+	w.must(w.Desk.Delegate(w.t.Context(), console, map[string]trust.Holders{string(langSon): {Keys: []trust.Key{k}, Threshold: 1}}))
+	waits := func() *desk.Request {
+		all, err := w.Desk.Requests(w.t.Context())
+		w.must(err)
+		for _, q := range all {
+			if q.Role == string(langSon) {
+				return &q
+			}
+		}
+		return nil
+	}
+	w.alert(seed.Ministry, time.Hour)
+	q := waits()
+	if q == nil {
+		w.t.Fatal("nobody is asked to sign with the new key")
+	}
+	_, err = w.Sign(w.t.Context(), console, *q, key)
+	w.must(err)
+	if waits() != nil {
+		w.t.Error("it waits though it is signed")
 	}
 }
 
