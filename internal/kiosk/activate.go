@@ -104,8 +104,12 @@ func (k *Kiosk) load(ctx context.Context, id string, emergency feed.Emergency, a
 	if err != nil {
 		return loaded{}, errors.Join(err, e.Close())
 	}
+	had, err := e.Have(ctx, gone) // the library shows what no playlist names
+	if err != nil {
+		return loaded{}, errors.Join(err, e.Close())
+	}
 	rows.Name = id
-	l := loaded{edition: e, rows: hold(rows, held, k.media.Has, gone), withdrawn: withdrawnOf(gone, rows, held), anothers: anothers}
+	l := loaded{edition: e, rows: hold(rows, held, k.media.Has, gone), withdrawn: withdrawnOf(gone, had, rows, held), anothers: anothers}
 	if l.catalogue, err = playlist.NewCatalogue(l.rows); err != nil { // what was held does not fit any more
 		l.rows = withoutVersions(rows, gone)
 		l.catalogue, err = playlist.NewCatalogue(l.rows)

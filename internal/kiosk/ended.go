@@ -32,9 +32,13 @@ func (k *Kiosk) gone(ctx context.Context, emergency feed.Emergency, anothers boo
 	return out, err
 }
 
-// withdrawnOf lists the versions of these rows that are gone or withdrawn.
-func withdrawnOf(gone map[playlist.ID]bool, rows ...playlist.Rows) []playlist.ID {
+// withdrawnOf lists the versions of these rows that are gone or withdrawn, and those that
+// the edition had.
+func withdrawnOf(gone map[playlist.ID]bool, had []playlist.ID, rows ...playlist.Rows) []playlist.ID {
 	out := map[playlist.ID]bool{}
+	for _, id := range had {
+		out[id] = true
+	}
 	for _, r := range rows {
 		for _, v := range r.Versions {
 			if gone[v.ID] || v.State == playlist.Withdrawn {

@@ -199,12 +199,24 @@ func TestWithdrawal(t *testing.T) {
 	w.Show("p-a", "one", publishtest.Noise("a", 1000), publishtest.Noise("b", 1000))
 	w.All()
 	g := newGate(t, w, t.TempDir(), publishtest.Now)
+	r := w.Rows["p-a"] // one that no playlist names is for the library alone
+	alone := r.Versions[0]
+	alone.ID, alone.Item = "v-alone", "i-alone"
+	item := r.Items[0]
+	item.ID = "i-alone"
+	r.Items, r.Versions = append(r.Items, item), append(r.Versions, alone)
+	w.Rows["p-a"] = r
+	w.Edition("p-a")
+	w.Sign()
 	take(t, g, w.Dir)
-	w.Emergency(1, nil, "v-0-one")
+	w.Emergency(1, nil, "v-0-one", "v-alone")
 	w.Sign()
 	got := take(t, g, w.Dir)
 	if got.Emergency != 1 || !slices.Equal(g.shows(), []string{"i-1 one"}) {
 		t.Errorf("by the duty officers: %+v %v", got, g.shows())
+	}
+	if !slices.Equal(g.withdrawn, []playlist.ID{"v-0-one", "v-alone"}) {
+		t.Errorf("the library is told of %v", g.withdrawn)
 	}
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
@@ -216,7 +228,7 @@ func TestWithdrawal(t *testing.T) {
 	// The edition says so as well, and its new files are missing: nothing withdrawn
 	// is held.
 	w.Show("p-a", "two", publishtest.Noise("c", 1000), publishtest.Noise("d", 1000))
-	r := w.Rows["p-a"]
+	r = w.Rows["p-a"]
 	old := r.Versions[1]
 	old.ID, old.State, old.Media = "v-1-one", playlist.Withdrawn, nil
 	r.Versions = append(r.Versions, old)

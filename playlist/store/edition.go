@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -424,4 +425,17 @@ func Prune(dir string, keep ...string) error {
 		}
 	}
 	return nil
+}
+
+// Have lists which of some versions the edition holds, in a playlist or for the library
+// alone.
+func (e *Edition) Have(ctx context.Context, versions map[playlist.ID]bool) ([]playlist.ID, error) {
+	if len(versions) == 0 {
+		return nil, nil
+	}
+	ids, err := json.Marshal(slices.Sorted(maps.Keys(versions)))
+	if err != nil {
+		return nil, fmt.Errorf("edition %s: %w", e.ID, err)
+	}
+	return rowsAs[playlist.ID](ctx, e, "json_quote(id)", "version", " AND id IN (SELECT value FROM json_each(?))", string(ids))
 }
