@@ -136,7 +136,7 @@ func TestTriesAfterRewiring(t *testing.T) {
 			o := &opener{answers: []func() (*http.Response, error){noRoute}}
 			c, end := listen(t, o)
 			time.Sleep(time.Hour) // in waits of up to five minutes
-			synctest.Wait() // nothing tries at this very moment
+			synctest.Wait()       // nothing tries at this very moment
 			before, at := len(o.asked), time.Now()
 			c.Rewire()
 			time.Sleep(rewired + time.Millisecond)

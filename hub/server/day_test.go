@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -378,6 +379,23 @@ func TestDamagedBackups(t *testing.T) {
 			t.Errorf("%s: it was restored", name)
 		}
 		damage.undo()
+	}
+	// A power cut leaves the next backup half made: new parts, and the manifest of before.
+	for part := range manifest.Parts {
+		path := filepath.Join(to, part)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.WriteFile(path+".before", whole, 0o600), os.WriteFile(path, append(whole, 'x'), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := server.Restore(t.Context(), to, filepath.Join(t.TempDir(), "new"), nil); err != nil {
+		t.Errorf("the backup before one that was cut off: %v", err)
+	}
+	if _, err := r.Backup(t.Context(), to, nil); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := server.Restore(t.Context(), to, filepath.Join(t.TempDir(), "new"), nil); err != nil {
 		t.Errorf("the whole backup: %v", err)

@@ -334,9 +334,6 @@ func TestNoticeGoesOutAtOnce(t *testing.T) {
 	}
 }
 
-// Plays count once, however often and in whatever order they come, and a hub that
-// was restored asks again for what it lost.
-
 // Without a certificate there is nothing but the published files and the wish to be
 // enrolled.
 func TestStrangersAtTheDoor(t *testing.T) {

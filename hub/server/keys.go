@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"cotmoc/hub/server/central"
@@ -173,7 +174,7 @@ func (h *Hub) signDemo(ctx context.Context) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err == nil {
+		if err == nil && !signedBy(q, key) {
 			_, err = h.Sign(ctx, desk.Caller{Account: desk.Console, Login: "demonstration", From: "hub"}, q, key)
 		}
 		if !errors.Is(err, central.ErrNotFound) && !errors.Is(err, central.ErrChanged) { // it was signed or replaced meanwhile
@@ -181,6 +182,13 @@ func (h *Hub) signDemo(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// signedBy says whether a request has a key's signature: one that waits for others is not
+// signed again each minute.
+func signedBy(q desk.Request, key ed25519.PrivateKey) bool {
+	public, err := trust.Public(key)
+	return err == nil && slices.Contains(q.Have, public.ID)
 }
 
 // Sign signs a request with a key.

@@ -90,6 +90,8 @@ func TestPlaysThatCannotBe(t *testing.T) {
 	}
 }
 
+// Plays count once, however often and in whatever order they come, and a hub that
+// was restored asks again for what it lost.
 func TestPlaysCountOnce(t *testing.T) {
 	f := startFleet(t, filepath.Join(t.TempDir(), "hub"))
 	dir := t.TempDir()

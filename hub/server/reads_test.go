@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -84,19 +85,45 @@ func (u unpublished) reads(t *testing.T) (out []string) {
 	return out
 }
 
+// ask asks the API, or for a page as a browser does.
+func (u unpublished) ask(c *client, path string) *answer {
+	page, is := strings.CutPrefix(path, "page ")
+	if !is {
+		return c.do("GET", path, nil)
+	}
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodGet, c.url+page, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Cookie", "cotmoc_session="+c.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return &answer{t: c.t, what: path, status: resp.StatusCode, header: resp.Header, body: body}
+}
+
 // Every role at every place asks every path for what Lạng Sơn has not published: only those
 // who may see drafts there find any of it, and no other takes its file into a row.
 func TestWhoReadsDrafts(t *testing.T) {
 	r := start(t, filepath.Join(t.TempDir(), "hub"), nil)
 	u := r.drafts()
 	paths := append(u.reads(t), "/files/"+string(u.file))
+	for _, page := range []string{"/review", "/displays", "/kiosks", "/visits", "/review/version/kin-ban", "/review/item/kin-item", "/review/notice/kin-tin"} {
+		paths = append(paths, "page "+page)
+	}
 	for _, place := range []playlist.ID{seed.Ministry, langSon, laoCai} {
 		for n, role := range rights.Roles {
 			c := r.person(fmt.Sprintf("nguoi-%s-%d", strings.ToLower(string(place)), n), place, role)
 			may := role.Allows(rights.Read) && place != laoCai
 			found := map[string]bool{}
 			for _, path := range paths {
-				got := c.do("GET", path, nil)
+				got := u.ask(c, path)
 				if got.status >= 500 {
 					t.Errorf("%s of %s, GET %s: %d %s", role, place, path, got.status, got.body)
 				}
@@ -121,4 +148,24 @@ func TestWhoReadsDrafts(t *testing.T) {
 	thief := r.person("nguoi-lay", laoCai, rights.Author)
 	thief.do("POST", "/items", map[string]any{"id": "cua-lao-cai", "owner": laoCai, "kind": "bulletin", "class": "bulletin"}).want(201)
 	thief.do("POST", "/versions", map[string]any{"id": "ban-lao-cai", "item": "cua-lao-cai", "language": "vi", "title": "x", "media": []string{string(u.file)}}).refused(http.StatusUnprocessableEntity, "missing")
+	layout := playlist.FullLayout()
+	layout.ID, layout.Owner = "bo-cuc", laoCai
+	layout.Zones[0].Source = playlist.Source{Kind: playlist.FromLogo, Media: u.file}
+	r.person("nguoi-cong-bo", laoCai, rights.Publisher).do("POST", "/layouts", layout).refused(http.StatusUnprocessableEntity, "missing")
+	r.person("nguoi-bao", laoCai, rights.EmergencyOfficer).do("POST", "/notices", map[string]any{"id": "tin", "owner": laoCai, "severity": "moderate", "starts": r.Desk.Now(), "ends": r.Desk.Now().AddDate(0, 0, 1),
+		"bodies": map[string]any{"vi": map[string]any{"title": "x", "text": "x"}}, "sound": u.file}).refused(http.StatusUnprocessableEntity, "missing")
+	// What they may not see is not named as the place at which a page ends either.
+	thief.do("POST", "/items", map[string]any{"id": "z-cua-lao-cai", "owner": laoCai, "kind": "bulletin", "class": "bulletin"}).want(201)
+	var page struct {
+		Rows []stored
+		Next playlist.ID
+	}
+	thief.do("GET", "/items?limit=1", nil).want(200).into(&page)
+	if len(page.Rows) != 1 || page.Rows[0].ID != "cua-lao-cai" || page.Next != "cua-lao-cai" {
+		t.Errorf("the first page: %+v", page)
+	}
+	thief.do("GET", "/items?limit=1&after="+string(page.Next), nil).want(200).into(&page)
+	if len(page.Rows) != 1 || page.Rows[0].ID != "z-cua-lao-cai" {
+		t.Errorf("the second page: %+v", page)
+	}
 }

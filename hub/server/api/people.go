@@ -65,6 +65,13 @@ func (s *Server) session() {
 	s.ownSessions()
 }
 
+// codeInput is a code of the second step.
+type codeInput struct {
+	Body struct {
+		Code string `json:"code" minLength:"6" maxLength:"6"`
+	}
+}
+
 func (s *Server) twoSteps() {
 	type address struct {
 		Address string `json:"address" doc:"otpauth address; draw it as a QR code"`
@@ -75,13 +82,8 @@ func (s *Server) twoSteps() {
 			a, err := s.Desk.StartTwoSteps(ctx, by)
 			return &struct{ Body address }{address{a}}, err
 		})
-	type confirm struct {
-		Body struct {
-			Code string `json:"code" minLength:"6" maxLength:"6"`
-		}
-	}
 	add(s, huma.Operation{Method: http.MethodPost, Path: "/me/two-steps/confirm", OperationID: "confirm_two_steps", Summary: "Turn your second step on", Tags: []string{"session"}},
-		func(ctx context.Context, by desk.Caller, in *confirm) (*struct{}, error) {
+		func(ctx context.Context, by desk.Caller, in *codeInput) (*struct{}, error) {
 			return nil, s.Desk.ConfirmTwoSteps(ctx, by, in.Body.Code)
 		})
 }
@@ -102,8 +104,8 @@ func (s *Server) ownSessions() {
 		Codes []string `json:"codes" doc:"shown once; each stands once for a code of the second step"`
 	}
 	add(s, huma.Operation{Method: http.MethodPost, Path: "/me/recovery-codes", OperationID: "recovery_codes", Summary: "Make codes for the day on which your phone is lost; those made before hold no more", Tags: []string{"session"}},
-		func(ctx context.Context, by desk.Caller, _ *struct{}) (*struct{ Body codes }, error) {
-			all, err := s.Desk.RecoveryCodes(ctx, by)
+		func(ctx context.Context, by desk.Caller, in *codeInput) (*struct{ Body codes }, error) {
+			all, err := s.Desk.RecoveryCodes(ctx, by, in.Body.Code)
 			return &struct{ Body codes }{codes{all}}, err
 		})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 
 	"cotmoc/hub/server/central"
@@ -99,47 +98,33 @@ func (g *gate) file(doc central.Doc, f File) (bool, error) {
 	return slices.ContainsFunc(names, func(h playlist.Hash) bool { return shown[h] }), err
 }
 
-// shownNow are the files that published rows name, as of some numbers of changes.
+// shownNow are the files that published versions name, as of a number of changes.
 type shownNow struct {
-	at    []int64
+	seq   int64
 	files map[playlist.Hash]bool
 }
 
-// showing are the kinds whose rows name files, with the state in which others may see it.
-var showing = map[central.Kind]string{central.Versions: string(playlist.Published), central.Items: string(playlist.Approved), central.Facts: string(playlist.Approved), central.Layouts: ""}
-
-var hashInRow = regexp.MustCompile(`"[0-9a-f]{64}"`)
-
+// shownFiles are the files of published versions. A layout or a notice that names a file
+// publishes nothing: anybody could write one.
 func (d *Desk) shownFiles(ctx context.Context, r central.Reader) (map[playlist.Hash]bool, error) {
-	var at []int64
-	kinds := []central.Kind{central.Versions, central.Items, central.Facts, central.Layouts}
-	for _, k := range kinds {
-		n, err := r.Seq(ctx, k)
-		if err != nil {
-			return nil, err
-		}
-		at = append(at, n)
+	seq, err := r.Seq(ctx, central.Versions)
+	if err != nil {
+		return nil, err
 	}
-	if kept := d.shown.Load(); kept != nil && slices.Equal(kept.at, at) {
+	if kept := d.shown.Load(); kept != nil && kept.seq == seq {
 		return kept.files, nil
 	}
+	published, err := central.All[playlist.Version](ctx, r, central.Query{Kind: central.Versions, States: []string{string(playlist.Published)}})
+	if err != nil {
+		return nil, err
+	}
 	files := map[playlist.Hash]bool{}
-	for _, k := range kinds {
-		q := central.Query{Kind: k}
-		if showing[k] != "" {
-			q.States = []string{showing[k]}
-		}
-		docs, err := r.List(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for _, doc := range docs {
-			for _, name := range hashInRow.FindAll(doc.Body, -1) {
-				files[playlist.Hash(name[1:len(name)-1])] = true
-			}
+	for _, v := range published {
+		for _, h := range v.Files() {
+			files[h] = true
 		}
 	}
-	d.shown.Store(&shownNow{at, files})
+	d.shown.Store(&shownNow{seq, files})
 	return files, nil
 }
 
@@ -147,48 +132,67 @@ func (d *Desk) through(ctx context.Context, by Caller, f func(g *gate) error) er
 	return d.read(ctx, func(r central.Reader, places *tree) error { return f(&gate{ctx, d, r, places, by}) })
 }
 
-// Row returns a row as the caller may see it.
-func (d *Desk) Row(ctx context.Context, by Caller, kind central.Kind, id playlist.ID) (central.Doc, error) {
-	var out central.Doc
-	err := d.through(ctx, by, func(g *gate) error {
-		doc, err := g.r.Get(ctx, kind, id)
-		if err != nil {
-			return err
-		}
-		seen, err := g.see(doc)
-		if err != nil {
-			return err
-		}
-		if seen == nil {
-			return fmt.Errorf("%s %q: %w", kind, id, central.ErrNotFound)
-		}
-		out = *seen
-		return nil
-	})
-	return out, err
+// row reads a row as the caller may see it.
+func (g *gate) row(kind central.Kind, id playlist.ID) (central.Doc, error) {
+	doc, err := g.r.Get(g.ctx, kind, id)
+	if err != nil {
+		return central.Doc{}, err
+	}
+	seen, err := g.see(doc)
+	if err != nil {
+		return central.Doc{}, err
+	}
+	if seen == nil {
+		return central.Doc{}, fmt.Errorf("%s %q: %w", kind, id, central.ErrNotFound)
+	}
+	return *seen, nil
 }
 
-// Rows is List, with what the caller may see of it. A page may hold fewer than asked for.
-func (d *Desk) Rows(ctx context.Context, by Caller, q central.Query, under playlist.ID) (Page, error) {
-	page, err := d.List(ctx, q, under)
-	if err != nil {
-		return page, err
-	}
-	all := page.Docs
-	page.Docs = nil
+// Row returns a row as the caller may see it.
+func (d *Desk) Row(ctx context.Context, by Caller, kind central.Kind, id playlist.ID) (doc central.Doc, err error) {
 	err = d.through(ctx, by, func(g *gate) error {
-		for _, doc := range all {
-			seen, err := g.see(doc)
-			if err != nil {
-				return err
-			}
-			if seen != nil && (len(q.States) == 0 || slices.Contains(q.States, seen.State)) {
-				page.Docs = append(page.Docs, *seen)
-			}
-		}
-		return nil
+		doc, err = g.row(kind, id)
+		return err
 	})
-	return page, err
+	return doc, err
+}
+
+// Rows is List, with what the caller may see of it: rows that they may not see count for
+// nothing, and are not named as the place at which the next page begins.
+func (d *Desk) Rows(ctx context.Context, by Caller, q central.Query, under playlist.ID) (out Page, err error) {
+	limit := q.Limit
+	for more := true; more; {
+		page, err := d.List(ctx, q, under)
+		if err != nil {
+			return out, err
+		}
+		if out.Seq == 0 {
+			out.Seq = page.Seq
+		}
+		more = page.Next != ""
+		q.After = page.Next
+		err = d.through(ctx, by, func(g *gate) error {
+			for _, doc := range page.Docs {
+				seen, err := g.see(doc)
+				if err != nil {
+					return err
+				}
+				if seen == nil || len(q.States) > 0 && !slices.Contains(q.States, seen.State) {
+					continue
+				}
+				if len(out.Docs) == limit { // there is one more
+					out.Next, more = out.Docs[limit-1].ID, false
+					return nil
+				}
+				out.Docs = append(out.Docs, *seen)
+			}
+			return nil
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 // Revisions is History, for those who may see drafts where it belongs; others see the
@@ -228,8 +232,8 @@ func (d *Desk) FileFor(ctx context.Context, by Caller, h playlist.Hash) (File, e
 
 // mayTake refuses a file that is not the caller's to use. One that the row names already
 // stays.
-func (t *tx) mayTake(doc central.Doc, f File, was central.Doc) error {
-	if bytesHave(was, f.SHA256) {
+func (t *tx) mayTake(doc central.Doc, f File, has []playlist.Hash) error {
+	if slices.Contains(has, f.SHA256) {
 		return nil
 	}
 	ok, err := (&gate{t.ctx, t.d, t, t.tree, t.by}).file(doc, f)
@@ -237,10 +241,6 @@ func (t *tx) mayTake(doc central.Doc, f File, was central.Doc) error {
 		err = &playlist.Error{Code: playlist.CodeMissing, Where: "file", Detail: fmt.Sprintf("the file %.12s… was not taken in", f.SHA256)}
 	}
 	return err
-}
-
-func bytesHave(doc central.Doc, h playlist.Hash) bool {
-	return slices.ContainsFunc(hashInRow.FindAll(doc.Body, -1), func(name []byte) bool { return string(name) == `"`+string(h)+`"` })
 }
 
 // Shares notes that another office has brought a file which is known.

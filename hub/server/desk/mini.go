@@ -16,6 +16,7 @@ type mini struct {
 	t    *tx
 	rows playlist.Rows
 	done map[playlist.ID]bool // playlists and places that are in rows
+	had  []playlist.Hash      // files that the row names until now
 	err  error
 }
 
@@ -25,11 +26,15 @@ func checkRow(t *tx, o object) error {
 	if p, ok := o.row.(playlist.Place); ok {
 		m.done[p.ID] = true
 	}
+	var err error
+	if m.had, err = t.filesHad(o.row); err != nil {
+		return err
+	}
 	o.mini(m)
 	if m.err != nil {
 		return m.err
 	}
-	_, err := playlist.NewCatalogue(m.rows)
+	_, err = playlist.NewCatalogue(m.rows)
 	return err
 }
 
@@ -72,9 +77,39 @@ func (m *mini) item(id playlist.ID) {
 }
 
 func (m *mini) media(h playlist.Hash) {
-	if m.exists(central.Files, playlist.ID(h)) {
+	if h == "" || !m.exists(central.Files, playlist.ID(h)) {
+		return
+	}
+	doc, f, err := central.Load[File](m.t.ctx, m.t, central.Files, playlist.ID(h))
+	if err == nil {
+		err = m.t.mayTake(doc, f, m.had)
+	}
+	if m.err = errors.Join(m.err, err); err == nil {
 		m.rows.Media = append(m.rows.Media, playlist.Media{SHA256: h})
 	}
+}
+
+// filesHad are the files that a layout or a notice names until now.
+func (t *tx) filesHad(row any) (out []playlist.Hash, err error) {
+	switch row := row.(type) {
+	case playlist.Layout:
+		_, old, err := central.Load[playlist.Layout](t.ctx, t, central.Layouts, row.ID)
+		for _, z := range old.Zones {
+			out = append(out, z.Source.Media)
+		}
+		return out, unlessMissing(err)
+	case playlist.Notice:
+		_, old, err := central.Load[playlist.Notice](t.ctx, t, central.Notices, row.ID)
+		return []playlist.Hash{old.Sound}, unlessMissing(err)
+	}
+	return nil, nil
+}
+
+func unlessMissing(err error) error {
+	if errors.Is(err, central.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func (m *mini) displays(ids []playlist.ID) {

@@ -458,15 +458,3 @@ func (t *tx) aim(doc central.Doc, places []playlist.ID, from, to playlist.ID, di
 	_, err = t.put(doc)
 	return err
 }
-
-// Moves lists the moves that wait for their day.
-func (d *Desk) Moves(ctx context.Context) (out []Move, err error) {
-	err = d.Store.Read(ctx, func(r central.Reader) error {
-		all, err := central.All[plannedMove](ctx, r, central.Query{Kind: central.Moves, States: []string{MovePlanned}})
-		for _, m := range all {
-			out = append(out, m.Move)
-		}
-		return err
-	})
-	return out, err
-}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cotmoc/hub/server/central"
+	"cotmoc/hub/server/password"
 	"cotmoc/hub/server/rights"
 	"cotmoc/playlist"
 )
@@ -63,8 +64,9 @@ func (d *Desk) EndSession(ctx context.Context, by Caller, id playlist.ID) error 
 const recoveryCodes = 10
 
 // RecoveryCodes makes codes that each stand once for a code of the second step, for the
-// day on which the phone is lost. Codes that were made before hold no more.
-func (d *Desk) RecoveryCodes(ctx context.Context, by Caller) ([]string, error) {
+// day on which the phone is lost. code is one of the second step: who holds a session alone
+// makes no way round it. Codes that were made before hold no more.
+func (d *Desk) RecoveryCodes(ctx context.Context, by Caller, code string) ([]string, error) {
 	by.Key = "" // they are shown once and kept in no answer
 	return do(ctx, d, by, "make recovery codes", func(t *tx) ([]string, error) {
 		doc, s, err := central.Load[secret](t.ctx, t, central.Accounts, by.Account)
@@ -75,6 +77,11 @@ func (d *Desk) RecoveryCodes(ctx context.Context, by Caller) ([]string, error) {
 		if !s.TwoSteps {
 			return nil, &playlist.Error{Code: playlist.CodeRefused, Where: "recovery codes", Detail: "turn the second step on first"}
 		}
+		step, ok := password.Code(s.TOTP, code, t.now, s.Step)
+		if !ok {
+			return nil, &playlist.Error{Code: playlist.CodeInvalid, Where: "recovery codes", Detail: "the code of the second step is wrong"}
+		}
+		s.Step = step
 		var out []string
 		s.Recovery = nil
 		for range recoveryCodes {

@@ -180,7 +180,11 @@ func TestTwoSteps(t *testing.T) {
 	if _, err := w.SignIn(ctx, "lan", secretPhrase, code(), "x"); err != nil {
 		t.Error(err)
 	}
-	codes, err := w.RecoveryCodes(ctx, by)
+	if _, err := w.RecoveryCodes(ctx, by, code()); err == nil {
+		t.Error("a code that was used made recovery codes")
+	}
+	w.now = w.now.Add(30 * time.Second)
+	codes, err := w.RecoveryCodes(ctx, by, code())
 	if err != nil || len(codes) != recoveryCodes {
 		t.Fatal(codes, err)
 	}

@@ -295,14 +295,14 @@ func approvedRow(ctx context.Context, r central.Reader, doc central.Doc) (*centr
 	return nil, fmt.Errorf("%s %s: its approved revision %d is not in the history", doc.Kind, doc.ID, a.Rev)
 }
 
-// Shown returns an item or fact with the revision of it that may be shown, nil if
-// none may.
-func (d *Desk) Shown(ctx context.Context, kind central.Kind, id playlist.ID) (doc central.Doc, shown *central.Doc, err error) {
-	err = d.Store.Read(ctx, func(r central.Reader) error {
-		if doc, err = r.Get(ctx, kind, id); err != nil {
+// Shown returns an item or fact as the caller may see it, with the revision of it that may
+// be shown, nil if none may.
+func (d *Desk) Shown(ctx context.Context, by Caller, kind central.Kind, id playlist.ID) (doc central.Doc, shown *central.Doc, err error) {
+	err = d.through(ctx, by, func(g *gate) error {
+		if doc, err = g.row(kind, id); err != nil {
 			return err
 		}
-		shown, err = approvedRow(ctx, r, doc)
+		shown, err = approvedRow(ctx, g.r, doc)
 		return err
 	})
 	return doc, shown, err

@@ -113,7 +113,7 @@ func (t *tx) prepare(v *Version) error {
 	if v.Display != "" && prepare.Bare(v.Display) != prepare.Bare(v.Text) {
 		return &playlist.Error{Code: playlist.CodeInvalid, Where: "version " + string(v.ID), Detail: "display differs from text by more than line-break marks"}
 	}
-	was, err := t.Get(t.ctx, central.Versions, v.ID)
+	_, was, err := central.Load[playlist.Version](t.ctx, t, central.Versions, v.ID)
 	if err != nil && !errors.Is(err, central.ErrNotFound) {
 		return err
 	}
@@ -124,7 +124,7 @@ func (t *tx) prepare(v *Version) error {
 		} else if err != nil {
 			return err
 		}
-		if err := t.mayTake(doc, f, was); err != nil {
+		if err := t.mayTake(doc, f, was.Files()); err != nil {
 			return err
 		}
 		if checked.Text == "" { // the words of a document are found by search

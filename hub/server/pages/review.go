@@ -89,7 +89,7 @@ func (p *pages) version(v *view, id playlist.ID, d *oneData) error {
 		return err
 	}
 	d.Version, d.Diff = &version, &diff
-	item, err := p.Desk.Get(v.ctx, central.Items, version.Item)
+	item, err := p.Desk.Row(v.ctx, v.by, central.Items, version.Item)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func shown(f desk.File) []shownFile {
 }
 
 func (p *pages) object(v *view, kind central.Kind, id playlist.ID, d *oneData) error {
-	doc, shown, err := p.Desk.Shown(v.ctx, kind, id)
+	doc, shown, err := p.Desk.Shown(v.ctx, v.by, kind, id)
 	if err != nil {
 		return err
 	}
