@@ -77,7 +77,7 @@ func newRooms() rooms {
 	return rooms{
 		metadata: admission.NewRoom(1024, 16), files: admission.NewRoom(192, 4), posts: admission.NewRoom(256, 2),
 		strangersMetadata: admission.NewRoom(256, 64), strangersFiles: admission.NewRoom(64, 8), strangersPosts: admission.NewRoom(64, 16),
-		opening: admission.NewRoom(256, 1),
+		opening: admission.NewRoom(256, 2), // the second where a machine gave up the first
 	}
 }
 

@@ -62,33 +62,41 @@ const head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Contro
 // events opens a device's stream. It begins with what is the newest, so that a
 // device which missed something knows at once.
 func (f *Fleet) events(w http.ResponseWriter, r *http.Request) {
+	dev, c, ok := f.opened(w, r)
+	if ok {
+		f.add(dev, c) // outside the room: a machine that has read this may come again at once
+	}
+}
+
+// opened admits a device and takes its connection over; else it has answered.
+func (f *Fleet) opened(w http.ResponseWriter, r *http.Request) (dev desk.Device, c *waiting, ok bool) {
 	key, _ := f.key(r)
 	leave, ok := f.rooms.opening.Enter(key)
 	if !ok {
 		busy(w)
-		return
+		return dev, nil, false
 	}
 	defer leave()
-	dev, ok := f.device(w, r, false)
-	if !ok {
-		return
+	if dev, ok = f.device(w, r, false); !ok {
+		return dev, nil, false
 	}
 	boot := r.URL.Query().Get("boot")
-	if held, err := f.booted(r.Context(), dev, boot); err != nil || held {
-		if err != nil {
-			busy(w)
-			return
-		}
+	held, err := f.booted(r.Context(), dev, boot)
+	switch {
+	case err != nil:
+		busy(w)
+		return dev, nil, false
+	case held:
 		refuse(w, http.StatusForbidden, "held")
-		return
+		return dev, nil, false
 	}
-	c, _, err := http.NewResponseController(w).Hijack()
+	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		refuse(w, http.StatusInternalServerError, "no stream")
-		return
+		return dev, nil, false
 	}
-	_ = c.SetDeadline(time.Time{})
-	f.add(dev, &waiting{conn: c, boot: boot, place: dev.Place, since: time.Now()})
+	_ = conn.SetDeadline(time.Time{})
+	return dev, &waiting{conn: conn, boot: boot, place: dev.Place, since: time.Now()}, true
 }
 
 // add lets a device's connection wait. It is among those that are told before it is known
