@@ -142,6 +142,27 @@ func sound(t *testing.T, ctx context.Context, lang string) {
 	}
 }
 
+// Somebody whose account another person made signs in for the first time, with the
+// keyboard alone, and leaves the password behind that both know.
+func TestFirstPasswordPage(t *testing.T) {
+	r := start(t, filepath.Join(t.TempDir(), "hub"), nil)
+	r.person("quan-tri", langSon, rights.Administrator).do("POST", "/accounts", map[string]any{"login": "nguoi-moi", "name": "Lò Thị Mai", "place": langSon, "password": "phát cho người mới"}).want(201)
+	ctx := browser(t)
+	for n, lang := range []string{"vi", "en"} {
+		act(t, ctx, runtime.Enable(), emulation.SetDeviceMetricsOverride(1100, 800, 1, false), chromedp.Navigate(r.url+"/sign-in?lang="+lang), chromedp.WaitVisible("#login"),
+			keys("nguoi-moi"+kb.Tab+"phát cho người mới"+kb.Enter), chromedp.WaitVisible("#new"))
+		saw(t, ctx, []string{"Mật khẩu này do người khác cấp", "This password was given to you"}[n])
+		sound(t, ctx, lang)
+		shot(t, ctx, "hub-first-password-"+lang)
+	}
+	act(t, ctx, keys("phát cho người mới"+kb.Tab+"1234567890"+kb.Enter), chromedp.WaitVisible("//*[@role='alert'][contains(., 'Not valid')]"))
+	act(t, ctx, keys("phát cho người mới"+kb.Tab+"thác bản giốc 41"+kb.Enter), chromedp.WaitVisible("header form button"))
+	saw(t, ctx, "To review")
+	if _, err := r.Desk.SignIn(t.Context(), "nguoi-moi", "phát cho người mới", "", "10.0.0.9"); err == nil {
+		t.Error("the password that was given still opens the account")
+	}
+}
+
 // A reviewer signs in, reads, approves and sends back, with the keyboard alone.
 func TestPagesByKeyboard(t *testing.T) {
 	r := start(t, filepath.Join(t.TempDir(), "hub"), nil)

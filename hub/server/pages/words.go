@@ -6,7 +6,7 @@ var words = map[string][2]string{
 	"sign-in": {"Đăng nhập", "Sign in"}, "sign-out": {"Đăng xuất", "Sign out"}, "sign-in-provider": {"Đăng nhập một lần (SSO)", "Single sign-on"},
 	"login": {"Tên đăng nhập", "Login"}, "password": {"Mật khẩu", "Password"}, "code": {"Mã bước hai", "Code of the second step"},
 	"new-password": {"Mật khẩu của riêng bạn", "A password of your own"}, "new-password-help": {"Ít nhất 10 ký tự, nên gồm vài từ không liên quan đến nhau. Chỉ mình bạn biết mật khẩu này.", "10 characters or more: several words that do not belong together are good. You alone know it."},
-	"code-help": {"Sáu chữ số trong ứng dụng xác thực. Để trống nếu tài khoản không dùng.", "Six digits from your authenticator. Leave empty if your account has none."},
+	"code-help": {"Sáu chữ số trong ứng dụng xác thực, hoặc một mã khôi phục. Để trống nếu tài khoản không dùng.", "Six digits from your authenticator, or a recovery code. Leave empty if your account has none."},
 	"review":    {"Chờ duyệt", "To review"}, "queue-caption": {"Nội dung đang chờ duyệt tại nơi bạn phụ trách", "What waits for review where you may review"},
 	"queue-empty": {"Không có nội dung nào chờ duyệt.", "Nothing waits for review."},
 	"title":       {"Tiêu đề", "Title"}, "language": {"Ngôn ngữ", "Language"}, "class": {"Loại", "Class"}, "owner": {"Đơn vị", "Owner"},
