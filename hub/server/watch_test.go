@@ -20,6 +20,30 @@ import (
 	"cotmoc/playlist"
 )
 
+// A hub that was opened without the machine's own time says nothing of it: the next run
+// compares the clock with what that run measures itself.
+func TestWatchWithoutTheMachinesTime(t *testing.T) {
+	wall := time.Date(2027, 1, 1, 8, 0, 0, 0, time.UTC)
+	now := func() time.Time { return wall }
+	for name, kept := range map[string]desk.Kept{
+		"kept now":    desk.NewWatch(now, nil, nil).Keep("boot"),
+		"kept before": {Boot: "boot", Wall: wall, Since: &desk.Anchor{Wall: wall}},
+	} {
+		mono := 6 * time.Hour
+		w := desk.NewWatch(now, func() time.Duration { return mono }, nil)
+		w.Continue(kept, "boot")
+		if err := w.Look(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		mono += time.Minute
+		wall = wall.Add(10 * time.Minute)
+		if err := w.Look(); !errors.Is(err, desk.ErrClock) {
+			t.Errorf("%s: a step is not seen: %v", name, err)
+		}
+		wall = wall.Add(-10 * time.Minute)
+	}
+}
+
 // The watch holds whenever the wall clock moves by more than five minutes against
 // anything else, over starts as well, and until a person confirms it.
 func TestWatch(t *testing.T) {

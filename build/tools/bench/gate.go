@@ -17,7 +17,6 @@ import (
 	"cotmoc/hub/server"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
-	"cotmoc/hub/server/rights"
 	"cotmoc/hub/server/seed"
 	"cotmoc/playlist"
 )
@@ -71,14 +70,8 @@ func newBorder(ctx context.Context, l *lab, name string, items int) (*border, er
 	if err := server.Init(ctx, b.dir, o); err != nil {
 		return nil, err
 	}
-	console := desk.Caller{Account: desk.Console, Login: "console", From: "console"}
 	return b, b.onHub(ctx, func(h *server.Hub) error {
-		a, err := h.Desk.AddAccount(ctx, console, desk.Account{Login: "bench", Name: "Bench", Place: seed.Ministry}, hubPassword)
-		for _, r := range rights.Roles {
-			if err == nil {
-				_, err = h.Desk.AddGrant(ctx, console, rights.Grant{Account: a.ID, Role: r, Place: seed.Ministry})
-			}
-		}
+		err := addPeople(ctx, h)
 		if err == nil {
 			err = h.Desk.Store.Write(ctx, func(tx central.Tx) error { return fillSome(ctx, tx, 0, items, "") })
 		}

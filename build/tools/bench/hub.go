@@ -33,6 +33,7 @@ const (
 	hubDisplays = 500
 	hubAudit    = 100_000
 	hubClients  = 64
+	hubPeople   = 16 // who ask: the hub gives each person a share of its places
 	hubPassword = "a long benchmark password"
 	loadFor     = 4 * time.Second
 )
@@ -82,13 +83,7 @@ func fillHub(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	console := desk.Caller{Account: desk.Console, Login: "console", From: "console"}
-	a, err := h.Desk.AddAccount(ctx, console, desk.Account{Login: "bench", Name: "Bench", Place: seed.Ministry}, hubPassword)
-	for _, r := range rights.Roles {
-		if err == nil {
-			_, err = h.Desk.AddGrant(ctx, console, rights.Grant{Account: a.ID, Role: r, Place: seed.Ministry})
-		}
-	}
+	err = addPeople(ctx, h)
 	for _, fill := range []func(context.Context, central.Tx) error{fillItems, fillPlan, fillAudit} {
 		if err == nil {
 			err = h.Desk.Store.Write(ctx, func(tx central.Tx) error { return fill(ctx, tx) })
@@ -96,6 +91,25 @@ func fillHub(ctx context.Context, dir string) error {
 	}
 	return errors.Join(err, h.Close())
 }
+
+// addPeople makes accounts that may do everything everywhere.
+func addPeople(ctx context.Context, h *server.Hub) error {
+	console := desk.Caller{Account: desk.Console, Login: "console", From: "console"}
+	for n := range hubPeople {
+		a, err := h.Desk.AddAccount(ctx, console, desk.Account{Login: login(n), Name: "Bench", Place: seed.Ministry}, hubPassword)
+		for _, r := range rights.Roles {
+			if err == nil {
+				_, err = h.Desk.AddGrant(ctx, console, rights.Grant{Account: a.ID, Role: r, Place: seed.Ministry})
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func login(n int) string { return fmt.Sprintf("bench-%02d", n) }
 
 func keepDoc(ctx context.Context, tx central.Tx, d central.Doc, row any) error {
 	if err := d.Encode(row); err != nil {
@@ -181,12 +195,13 @@ func benchVerify(ctx context.Context, l *lab, dir string) (result, error) {
 	return result{Name: "hub/audit-verify", Figures: map[string]float64{"s": median(times), "rows": hubAudit}}, nil
 }
 
-// hubProcess is the program under test, with a token.
+// hubProcess is the program under test, with a token of each person.
 type hubProcess struct {
-	cmd   *exec.Cmd
-	url   string
-	token string
-	http  *http.Client
+	cmd    *exec.Cmd
+	url    string
+	tokens []string
+	turn   atomic.Int64
+	http   *http.Client
 }
 
 func startHub(ctx context.Context, l *lab, dir string) (*hubProcess, error) {
@@ -214,10 +229,24 @@ func startHub(ctx context.Context, l *lab, dir string) (*hubProcess, error) {
 }
 
 func (h *hubProcess) signIn(ctx context.Context) error {
-	var session struct{ Token string }
-	err := h.ask(ctx, "POST", "/session", map[string]string{"login": "bench", "password": hubPassword}, &session)
-	h.token = session.Token
-	return err
+	var all []string
+	for n := range hubPeople {
+		var session struct{ Token string }
+		if err := h.ask(ctx, "POST", "/session", map[string]string{"login": login(n), "password": hubPassword}, &session); err != nil {
+			return err
+		}
+		all = append(all, session.Token)
+	}
+	h.tokens = all
+	return nil
+}
+
+// token is that of the person whose turn it is; empty before anybody has signed in.
+func (h *hubProcess) token() string {
+	if len(h.tokens) == 0 {
+		return ""
+	}
+	return h.tokens[int(h.turn.Add(1))%len(h.tokens)]
 }
 
 func (h *hubProcess) stop() {
@@ -265,7 +294,7 @@ func (h *hubProcess) do(ctx context.Context, method, address string, body any, h
 	if err != nil {
 		return 0, nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+h.token)
+	req.Header.Set("Authorization", "Bearer "+h.token())
 	req.Header.Set("Content-Type", "application/json")
 	for n := 0; n+1 < len(headers); n += 2 {
 		req.Header.Set(headers[n], headers[n+1])

@@ -69,7 +69,7 @@ func benchPages(ctx context.Context, h *hubProcess) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+h.token)
+	req.Header.Set("Authorization", "Bearer "+h.token())
 	res, err := h.http.Do(req)
 	if err != nil {
 		return nil, err

@@ -92,7 +92,7 @@ func (w *Watch) Continue(kept Kept, boot string) {
 	w.hold, w.wrong = kept.Hold, kept.Wrong
 	now := w.now().Round(0)
 	switch {
-	case kept.Boot == boot && boot != "" && w.mono != nil:
+	case kept.Boot == boot && boot != "" && kept.Mono > 0 && w.mono != nil:
 		w.wall, w.at = kept.Wall, kept.Mono
 		if kept.Since != nil && kept.Hold == nil {
 			w.wall, w.at = kept.Since.Wall, kept.Since.Mono
@@ -116,9 +116,9 @@ func (w *Watch) confirmedBySecond(now time.Time) bool {
 func (w *Watch) Keep(boot string) Kept {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	k := Kept{Boot: boot, Wall: w.now().Round(0), Hold: w.hold, Wrong: w.wrong}
-	if w.mono != nil {
-		k.Mono, k.Since = w.mono(), &Anchor{Wall: w.wall, Mono: w.at}
+	k := Kept{Wall: w.now().Round(0), Hold: w.hold, Wrong: w.wrong}
+	if w.mono != nil { // else nothing was measured since that boot
+		k.Boot, k.Mono, k.Since = boot, w.mono(), &Anchor{Wall: w.wall, Mono: w.at}
 	}
 	if w.hold != nil { // the clock of now is not what to compare with
 		k.Wall, k.Mono = w.wall, w.at
