@@ -2,13 +2,10 @@ package server_test
 
 import (
 	"context"
-	"crypto/ed25519"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -360,64 +357,4 @@ func TestStrangersAtTheDoor(t *testing.T) {
 			t.Errorf("%.40q: %d", body, resp.StatusCode)
 		}
 	}
-}
-
-// A hub that comes back from yesterday's backup: its next editions are newer than
-// all that went out, and kiosks take them.
-func TestRestoredHub(t *testing.T) {
-	f := startFleet(t, filepath.Join(t.TempDir(), "hub"))
-	dir := t.TempDir()
-	id, c := f.enrol(dir)
-	state, err := trust.Begin(id.Root)
-	f.must(err)
-	scopes := []string{string(f.root()), string(langSon)}
-	look := func(c *hubclient.Client) int64 {
-		t.Helper()
-		_, err := c.Look(t.Context(), local.Want{Trust: state, At: f.clk.now(), Scopes: scopes})
-		f.must(err)
-		state = trustOf(f, dir, state)
-		ed, err := state.Edition(nil)
-		f.must(err)
-		return ed.Number
-	}
-	put := func(name string) {
-		raw, err := json.Marshal(playlist.Playlist{ID: playlist.ID("l-" + name), Owner: langSon, Names: playlist.Names{"vi": name}})
-		f.must(err)
-		_, err = f.Desk.Put(t.Context(), console, central.Playlists, playlist.ID("l-"+name), 0, raw)
-		f.must(err)
-		_, err = f.Desk.Publish(t.Context(), console, []playlist.ID{langSon}, true)
-		f.must(err)
-		f.must(f.Distribute(t.Context()))
-	}
-	before := look(c)
-	backup := filepath.Join(t.TempDir(), "backup")
-	_, err = f.Backup(t.Context(), backup, nil)
-	f.must(err)
-	put("lost-1")
-	put("lost-2")
-	ahead := look(c)
-	f.stop()
-	restored := filepath.Join(t.TempDir(), "restored")
-	if _, err := restore(t.Context(), backup, restored); err != nil {
-		t.Fatal(err)
-	}
-	old := f.clk
-	f = startFleet(t, restored)
-	f.clk.add(old.now().Sub(f.clk.now()))
-	put("after")
-	id.Hub = f.door
-	c, err = hubclient.New(dir, id)
-	f.must(err)
-	c.Believe(f.clk.now())
-	after := look(c)
-	if before >= ahead || after <= ahead {
-		t.Errorf("snapshots %d, %d, after the restore %d", before, ahead, after)
-	}
-	if n := hex.EncodeToString(id.Key.Public().(ed25519.PublicKey)); n == "" {
-		t.Error("no key")
-	}
-	if _, err := os.Stat(filepath.Join(dir, local.PublicDir, string(langSon))); err != nil {
-		t.Error(err)
-	}
-	f.must(f.stream(c, "boot-9")) // its certificate is still believed
 }

@@ -251,6 +251,7 @@ func (r *refresh) snapshot() error {
 	if raw, err = r.from.Metadata(r.ctx, fmt.Sprintf("%d.snapshot.json", meta.Version), MaxMetadata); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
+	r.tm.Snapshot = nil // what is kept of each role guards against going back: see keptRole
 	if _, err := r.tm.UpdateSnapshot(raw, false); err != nil {
 		return refused("snapshot", err)
 	}
@@ -258,17 +259,41 @@ func (r *refresh) snapshot() error {
 	return nil
 }
 
-// role loads a role that the snapshot names, the kept file if it still is that one.
+// keptRole loads the kept file of a role, if it is the one that the snapshot names or a
+// later one. A hub that was restored from a backup names what it has; no role goes back
+// for that, and none keeps the others waiting.
+func (r *refresh) keptRole(name, by string) bool {
+	kept := r.old.Roles[name]
+	if kept == nil {
+		return false
+	}
+	said, err := Read(kept)
+	if err != nil {
+		return false
+	}
+	file := name + ".json"
+	named := r.tm.Snapshot.Signed.Meta[file]
+	if named == nil || named.Version < said.Version {
+		r.tm.Snapshot.Signed.Meta[file] = metadata.MetaFile(said.Version)
+	}
+	if _, err := r.tm.UpdateDelegatedTargets(kept, name, by); err == nil {
+		r.new.Roles[name] = kept
+		return true
+	}
+	if r.tm.Snapshot.Signed.Meta[file] = named; named == nil { // its holders changed, or it expired
+		delete(r.tm.Snapshot.Signed.Meta, file)
+	}
+	return false
+}
+
+// role loads a role: the kept file, or the one that the snapshot names.
 func (r *refresh) role(name, by string) error {
-	if kept := r.old.Roles[name]; kept != nil {
-		if _, err := r.tm.UpdateDelegatedTargets(kept, name, by); err == nil {
-			r.new.Roles[name] = kept
-			return nil
-		}
+	if r.keptRole(name, by) {
+		return nil
 	}
 	meta, ok := r.tm.Snapshot.Signed.Meta[name+".json"]
 	if !ok {
-		return fmt.Errorf("%s: %w (the snapshot does not name it)", name, ErrRefused)
+		return fmt.Errorf("%s: %w", name, errUnnamed)
 	}
 	raw, err := r.from.Metadata(r.ctx, fmt.Sprintf("%d.%s.json", meta.Version, name), MaxMetadata)
 	if err != nil {
@@ -283,6 +308,10 @@ func (r *refresh) role(name, by string) error {
 	r.new.Roles[name] = raw
 	return nil
 }
+
+// errUnnamed is a role that the snapshot does not name, and of which nothing is kept that
+// holds.
+var errUnnamed = fmt.Errorf("%w (the snapshot does not name it)", ErrRefused)
 
 // errOwn marks a role that is wrong or late in itself, and not on its way.
 var errOwn = errors.New("the role's own fault")
@@ -323,7 +352,7 @@ func (r *refresh) delegated(e *Edition, d metadata.DelegatedRole, keys map[strin
 		}
 		return nil
 	}
-	if _, ok := r.tm.Snapshot.Signed.Meta[d.Name+".json"]; !ok { // it has published nothing yet
+	if _, ok := r.tm.Snapshot.Signed.Meta[d.Name+".json"]; !ok && r.old.Roles[d.Name] == nil { // it has published nothing yet
 		return nil
 	}
 	if d.Name != Emergency {
@@ -335,7 +364,7 @@ func (r *refresh) delegated(e *Edition, d metadata.DelegatedRole, keys map[strin
 	t, err := r.fresh(d)
 	_, offline := r.from.(nothing)
 	switch {
-	case errors.Is(err, errOwn):
+	case errors.Is(err, errOwn), errors.Is(err, errUnnamed):
 		t = r.before(d) // it must not hold up the others
 	case offline && errors.Is(err, fs.ErrNotExist): // it never was right
 		return nil

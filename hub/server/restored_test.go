@@ -1,0 +1,119 @@
+package server_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	hubclient "cotmoc/hub/client"
+	"cotmoc/hub/local"
+	"cotmoc/hub/server/central"
+	"cotmoc/hub/trust"
+	"cotmoc/playlist"
+)
+
+// restoredHub is a hub, and a machine that looks at it.
+type restoredHub struct {
+	*fleetHub
+	dir   string
+	id    local.Identity
+	c     *hubclient.Client
+	state trust.State
+}
+
+func hubToRestore(t *testing.T) *restoredHub {
+	f := &restoredHub{fleetHub: startFleet(t, filepath.Join(t.TempDir(), "hub")), dir: t.TempDir()}
+	id, c := f.enrol(f.dir)
+	f.id, f.c = *id, c
+	var err error
+	f.state, err = trust.Begin(id.Root)
+	f.must(err)
+	f.look()
+	return f
+}
+
+// look fetches what the hub has, and returns what the machine then accepts.
+func (f *restoredHub) look() *trust.Edition {
+	f.t.Helper()
+	_, err := f.c.Look(f.t.Context(), local.Want{Trust: f.state, At: f.clk.now(), Scopes: []string{string(f.root()), string(langSon)}})
+	f.must(err)
+	f.state = trustOf(f.fleetHub, f.dir, f.state)
+	e, err := f.state.Edition(nil)
+	f.must(err)
+	return e
+}
+
+func (f *restoredHub) put(owner playlist.ID, name string) {
+	f.t.Helper()
+	f.write(central.Playlists, playlist.ID("l-"+name), playlist.Playlist{ID: playlist.ID("l-" + name), Owner: owner, Names: playlist.Names{"vi": name}})
+	_, err := f.Desk.Publish(f.t.Context(), console, []playlist.ID{owner}, true)
+	f.must(err)
+	f.must(f.Distribute(f.t.Context()))
+}
+
+func (f *restoredHub) notice(id playlist.ID) {
+	f.t.Helper()
+	f.write(central.Notices, id, playlist.Notice{ID: id, Owner: langSon, Severity: "extreme", Starts: f.clk.now(), Ends: f.clk.now().Add(time.Hour),
+		Bodies: map[playlist.Language]playlist.Body{"vi": {Title: "Lũ", Text: "Lũ về"}}})
+	f.must(f.Distribute(f.t.Context()))
+}
+
+func (f *restoredHub) write(kind central.Kind, id playlist.ID, row any) {
+	f.t.Helper()
+	raw, err := json.Marshal(row)
+	f.must(err)
+	_, err = f.Desk.Put(f.t.Context(), console, kind, id, 0, raw)
+	f.must(err)
+}
+
+// again starts the hub in a folder, and lets the machine find it.
+func (f *restoredHub) again(dir string) {
+	f.t.Helper()
+	old := f.clk
+	f.fleetHub = startFleet(f.t, dir)
+	f.clk.add(old.now().Sub(f.clk.now()))
+	f.id.Hub = f.door
+	var err error
+	f.c, err = hubclient.New(f.dir, &f.id)
+	f.must(err)
+	f.c.Believe(f.clk.now())
+}
+
+// A hub that comes back from yesterday's backup: machines take the notices of its officers
+// and the editions of each office, whatever other offices published after the backup, and
+// keep what those had published until they publish again.
+func TestRestoredHub(t *testing.T) {
+	f := hubToRestore(t)
+	backup := filepath.Join(t.TempDir(), "backup")
+	_, err := f.Backup(t.Context(), backup, nil)
+	f.must(err)
+	f.put(f.root(), "lost-1")
+	f.put(langSon, "lost-2")
+	f.notice("lost")
+	lost := f.look()
+	f.stop()
+	restored := filepath.Join(t.TempDir(), "restored")
+	if _, err := restore(t.Context(), backup, restored); err != nil {
+		t.Fatal(err)
+	}
+	f.again(restored)
+	f.notice("flood")
+	e := f.look()
+	if e.Number <= lost.Number || e.Emergency == nil || e.Emergency.Number <= lost.Emergency.Number {
+		t.Errorf("the notice did not come: %+v, before the restore %+v", e.Emergency, lost.Emergency)
+	}
+	if e.Heads[string(f.root())] != lost.Heads[string(f.root())] || e.Heads[string(langSon)] != lost.Heads[string(langSon)] {
+		t.Errorf("what was accepted is gone: %+v, before %+v", e.Heads, lost.Heads)
+	}
+	f.put(langSon, "after")
+	e = f.look()
+	if e.Heads[string(langSon)].Number <= lost.Heads[string(langSon)].Number || e.Heads[string(f.root())] != lost.Heads[string(f.root())] {
+		t.Errorf("after Lạng Sơn published: %+v, before %+v", e.Heads, lost.Heads)
+	}
+	f.put(f.root(), "last")
+	if e = f.look(); e.Heads[string(f.root())].Number <= lost.Heads[string(f.root())].Number {
+		t.Errorf("after the ministry published: %+v, before %+v", e.Heads, lost.Heads)
+	}
+	f.must(f.stream(f.c, "boot-9")) // its certificate is still believed
+}
