@@ -210,7 +210,7 @@ func open(ctx context.Context, dir string, o Options, create bool) (h *Hub, err 
 	if err := h.openFleet(ctx); err != nil {
 		return h, err
 	}
-	return h, errors.Join(h.Desk.Recover(ctx), h.routes())
+	return h, errors.Join(h.Desk.Recover(ctx), h.overtake(ctx), h.routes())
 }
 
 // openFleet opens what kiosks need. A hub that was made before kiosks could enrol

@@ -266,3 +266,21 @@ func (h *Hub) reassign(ctx context.Context) error {
 	}
 	return err
 }
+
+// overtake compares the database with what lies published: one that was put back from an
+// older copy must give no number twice.
+func (h *Hub) overtake(ctx context.Context) error {
+	highest, roots, err := h.Public.Numbers()
+	if err != nil {
+		return err
+	}
+	published := map[playlist.ID]int64{}
+	for name, number := range highest {
+		published[playlist.ID(name)] = number
+	}
+	lost, err := h.Desk.Overtake(ctx, published, roots)
+	if len(lost) > 0 {
+		h.Log.Warn("The database is older than what this hub has published: numbers go on beyond it, and what was made since is to be made again", "ahead", lost)
+	}
+	return err
+}

@@ -2,7 +2,11 @@ package server_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,4 +120,74 @@ func TestRestoredHub(t *testing.T) {
 		t.Errorf("after the ministry published: %+v, before %+v", e.Heads, lost.Heads)
 	}
 	f.must(f.stream(f.c, "boot-9")) // its certificate is still believed
+}
+
+// A database that is put back from a copy, under what the hub has published since: no
+// number comes twice, the roots that were signed since are taken, and it says so once.
+func TestOlderDatabase(t *testing.T) {
+	f := hubToRestore(t)
+	f.put(langSon, "first")
+	dir := f.Dir
+	f.stop()
+	copyTo := filepath.Join(t.TempDir(), "hub.db")
+	copyDatabase(t, filepath.Join(dir, "hub.db"), copyTo)
+	f.again(dir)
+	f.put(f.root(), "lost-1")
+	f.put(langSon, "lost-2")
+	f.notice("lost")
+	_, err := f.StartTrust(t.Context(), console, nil)
+	f.must(err)
+	f.must(f.Distribute(t.Context()))
+	lost := f.look()
+	if lost.Root != 2 {
+		t.Fatalf("root %d", lost.Root)
+	}
+	f.stop()
+	copyDatabase(t, copyTo, filepath.Join(dir, "hub.db"))
+	f.again(dir)
+	f.notice("flood")
+	f.put(langSon, "after")
+	e := f.look()
+	if e.Number <= lost.Number || e.Root != 2 || e.Emergency.Number <= lost.Emergency.Number || e.Heads[string(langSon)].Number <= lost.Heads[string(langSon)].Number {
+		t.Errorf("%+v, before %+v", e, lost)
+	}
+	_, err = f.StartTrust(t.Context(), console, nil)
+	f.must(err)
+	f.must(f.Distribute(t.Context()))
+	if e := f.look(); e.Root != 3 {
+		t.Errorf("root %d", e.Root)
+	}
+	for range 2 { // a start finds nothing more
+		f.stop()
+		f.again(dir)
+	}
+	rows, _, err := f.Desk.AuditPage(t.Context(), console, 0, 500)
+	f.must(err)
+	acts := 0
+	for _, row := range rows {
+		if strings.Contains(string(row), "overtake what was published") {
+			acts++
+		}
+	}
+	if acts != 1 {
+		t.Errorf("overtaken %d times", acts)
+	}
+}
+
+// copyDatabase copies a database that no process has open.
+func copyDatabase(t *testing.T, from, to string) {
+	t.Helper()
+	for _, end := range []string{"", "-wal", "-shm"} {
+		raw, err := os.ReadFile(from + end)
+		if errors.Is(err, fs.ErrNotExist) {
+			_ = os.Remove(to + end)
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(to+end, raw, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }

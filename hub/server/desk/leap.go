@@ -3,9 +3,11 @@ package desk
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"cotmoc/hub/server/central"
+	"cotmoc/hub/trust"
 	"cotmoc/playlist"
 )
 
@@ -24,38 +26,156 @@ const leapSetting playlist.ID = "editions-at-restore"
 // LeapAhead lets the next edition of every scope have a number that no edition
 // had that went out after the backup which was just restored.
 func LeapAhead(ctx context.Context, tx central.Tx) error {
-	doc, l, err := central.Load[leaps](ctx, tx, central.Settings, leapSetting)
-	if err != nil && !errors.Is(err, central.ErrNotFound) {
+	doc, l, err := loadLeaps(ctx, tx)
+	if err != nil {
+		return err
+	}
+	has, err := numbers(ctx, tx)
+	if err != nil {
 		return err
 	}
 	l.Restores++
-	if l.At == nil {
-		l.At = map[playlist.ID]int64{}
+	for id, number := range has {
+		l.At[id] = max(l.At[id], number)
 	}
-	all, err := tx.Editions(ctx, "", 1<<20)
-	if err != nil {
-		return err
-	}
-	for _, e := range all {
-		l.At[e.Scope] = max(l.At[e.Scope], e.Number)
-	}
-	signed, err := signedRoles(ctx, tx)
-	if err != nil {
-		return err
-	}
-	for id, said := range signed {
-		top := said.Version
-		if said.Head != nil {
-			top = max(top, said.Head.Number)
-		}
-		l.At[id] = max(l.At[id], top)
-	}
-	doc.Kind, doc.ID, doc.By, doc.At = central.Settings, leapSetting, Console, time.Now()
+	doc.By, doc.At = Console, time.Now()
 	if err := doc.Encode(l); err != nil {
 		return err
 	}
 	_, err = tx.Put(ctx, doc)
 	return err
+}
+
+func loadLeaps(ctx context.Context, r central.Reader) (central.Doc, leaps, error) {
+	doc, l, err := central.Load[leaps](ctx, r, central.Settings, leapSetting)
+	if errors.Is(err, central.ErrNotFound) {
+		err = nil
+	}
+	if l.At == nil {
+		l.At = map[playlist.ID]int64{}
+	}
+	doc.Kind, doc.ID = central.Settings, leapSetting
+	return doc, l, err
+}
+
+// numbers are the highest of each scope's editions and of each role's metadata.
+func numbers(ctx context.Context, r central.Reader) (map[playlist.ID]int64, error) {
+	out := map[playlist.ID]int64{}
+	all, err := r.Editions(ctx, "", 1<<20)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range all {
+		out[e.Scope] = max(out[e.Scope], e.Number)
+	}
+	signed, err := signedRoles(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	for id, said := range signed {
+		out[id] = max(out[id], said.Version)
+		if said.Head != nil {
+			out[id] = max(out[id], said.Head.Number)
+		}
+	}
+	return out, nil
+}
+
+// Overtake compares the database with what this hub has published: numbers by scope and
+// by role, and the roots in order. Where more was published than the database knows, it is
+// an older copy; its next numbers go beyond all of them, and it takes the roots that follow
+// its own. lost names what had gone further.
+func (d *Desk) Overtake(ctx context.Context, published map[playlist.ID]int64, roots [][]byte) (lost []playlist.ID, err error) {
+	ahead := func(r central.Reader) (central.Doc, leaps, []playlist.ID, error) {
+		doc, l, err := loadLeaps(ctx, r)
+		if err != nil {
+			return doc, l, nil, err
+		}
+		has, err := numbers(ctx, r)
+		var out []playlist.ID
+		for id, number := range published {
+			if has[id] > 0 && number > has[id] && number > l.At[id] { // what it lacks whole may have been removed
+				out = append(out, id)
+				l.At[id] = number
+			}
+		}
+		slices.Sort(out)
+		return doc, l, out, err
+	}
+	var next [][]byte
+	err = d.Store.Read(ctx, func(r central.Reader) error {
+		if next, err = d.rootsAfter(ctx, r, roots); err != nil {
+			return err
+		}
+		_, _, lost, err = ahead(r)
+		return err
+	})
+	if err != nil || len(lost)+len(next) == 0 {
+		return nil, err
+	}
+	return do(ctx, d, worker, "overtake what was published", func(t *tx) ([]playlist.ID, error) {
+		t.about(central.Settings, leapSetting, t.tree.root)
+		doc, l, lost, err := ahead(t)
+		if err != nil {
+			return nil, err
+		}
+		for id, number := range published { // what was not ahead too: nothing comes twice
+			l.At[id] = max(l.At[id], number)
+		}
+		l.Restores++
+		doc.Owner = t.tree.root
+		if err := doc.Encode(l); err != nil {
+			return nil, err
+		}
+		if _, err := t.put(doc); err != nil {
+			return nil, err
+		}
+		for _, raw := range next {
+			if err := t.takeRoot(raw); err != nil {
+				return nil, err
+			}
+			lost = append(lost, playlist.ID(trust.Root))
+		}
+		return lost, t.detail(map[string]any{"lost": lost})
+	})
+}
+
+// rootsAfter are the roots that follow the newest of the database, each signed by the one
+// before.
+func (d *Desk) rootsAfter(ctx context.Context, r central.Reader, roots [][]byte) (next [][]byte, err error) {
+	newest, err := newestRoot(ctx, r)
+	if errors.Is(err, ErrNoTrust) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, raw := range roots {
+		if trust.Chained(newest, raw) == nil {
+			next, newest = append(next, raw), raw
+		}
+	}
+	return next, nil
+}
+
+// takeRoot makes a root the newest; another that waited with its number waits no more.
+func (t *tx) takeRoot(raw []byte) error {
+	said, err := trust.Read(raw)
+	if err != nil {
+		return err
+	}
+	doc := central.Doc{Kind: central.Roots, ID: rootID(said.Version), Owner: t.tree.root}
+	if err := doc.Encode(metadataDoc{Raw: raw}); err != nil {
+		return err
+	}
+	if _, err := t.put(doc); err != nil {
+		return err
+	}
+	waiting, m, err := load(t.ctx, t, central.Signing, trust.Root)
+	if err != nil || m.Raw == nil {
+		return err
+	}
+	return t.drop(waiting.Kind, waiting.ID, waiting.Rev)
 }
 
 func nextNumber(ctx context.Context, r central.Reader, scope playlist.ID, last int64) (int64, error) {
