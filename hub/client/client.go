@@ -233,11 +233,15 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 		if isBusy(err) != nil || errors.Is(err, errRefused) {
 			c.hears()
 		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxWord)) // read to its end, the connection serves again
 		return err
 	}
 	c.hears()
 	return use(resp)
 }
+
+// maxWord bounds what is read of an answer that brings nothing, in bytes.
+const maxWord = 4096
 
 // watched winds a clock with each piece that comes.
 type watched struct {
