@@ -23,22 +23,63 @@ type checked struct {
 // maxTold bounds how much of a check is told.
 const maxTold = 100
 
+// checks checks the scopes that are published together.
+type checks struct {
+	*tx
+	fresh map[playlist.ID]gathered
+	force bool
+
+	whole *playlist.Catalogue // all scopes joined, where no row was dropped; else nil
+	top   playlist.Rows       // the ministry's, with it
+}
+
+// manyScopes is from how many scopes on all are joined first: what holds together in the
+// whole country need not be joined once more for each province.
+const manyScopes = 4
+
+func (t *tx) checks(scopes []playlist.ID, fresh map[playlist.ID]gathered, force bool) (map[playlist.ID]checked, error) {
+	c := &checks{tx: t, fresh: fresh, force: force}
+	if len(scopes) >= manyScopes {
+		all, err := t.heldBeside(t.tree.root, fresh)
+		if err != nil {
+			return nil, err
+		}
+		if whole, _, dropped, err := edition.Union(t.tree.root, all); err == nil && len(dropped) == 0 {
+			c.whole, c.top = whole, all[0].Rows
+		}
+	}
+	out := map[playlist.ID]checked{}
+	for _, scope := range scopes {
+		one, err := c.check(scope)
+		if err != nil {
+			return nil, err
+		}
+		out[scope] = one
+	}
+	return out, nil
+}
+
 // check joins a scope's new rows with what its kiosks hold beside it. A row that is new or
 // changed and would not count is refused; one that others' acts have left without what it
 // names is told of.
-func (t *tx) check(scope playlist.ID, fresh map[playlist.ID]gathered, force bool) (checked, error) {
+func (c *checks) check(scope playlist.ID) (checked, error) {
 	var out checked
-	scopes, err := t.heldBeside(scope, fresh)
+	if c.whole != nil && (scope == c.tree.root || standsAlone(c.fresh[scope].rows, c.top)) {
+		return out, c.fits(scope, c.whole, c.force, &out)
+	}
+	scopes, err := c.heldBeside(scope, c.fresh)
 	if err != nil {
 		return out, err
 	}
-	c, _, dropped, err := edition.Union(t.tree.root, scopes)
+	joined, _, dropped, err := edition.Union(c.tree.root, scopes)
 	if err != nil {
 		return out, &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: "the edition would not be whole: " + err.Error()}
 	}
-	isNew, err := t.newRows(scope, fresh[scope].rows)
-	if err != nil {
-		return out, err
+	isNew := map[string]bool{}
+	if slices.ContainsFunc(dropped, func(d edition.Dropped) bool { return d.Scope == scope }) {
+		if isNew, err = c.newRows(scope, c.fresh[scope].rows); err != nil {
+			return out, err
+		}
 	}
 	var bad []string
 	for _, d := range dropped {
@@ -58,7 +99,7 @@ func (t *tx) check(scope playlist.ID, fresh map[playlist.ID]gathered, force bool
 		return out, &playlist.Error{Code: playlist.CodeInvalid, Where: "publish",
 			Detail: "the edition would not be whole; what it names of another scope must be published with it or before: " + strings.Join(bad[:min(len(bad), 20)], "; ")}
 	}
-	return out, t.fits(scope, c, force, &out)
+	return out, c.fits(scope, joined, c.force, &out)
 }
 
 // heldBeside are the scopes that a scope's kiosks hold, its new rows among them: the
@@ -170,6 +211,7 @@ func (t *tx) fits(scope playlist.ID, c *playlist.Catalogue, force bool, out *che
 		}
 		why := fmt.Sprintf("display %s must hold %d MB and may keep %d MB", id, need/1e6, d.QuotaMB)
 		switch of := t.tree.scope(d.Place); {
+		case of != scope && scope != t.tree.root && of != t.tree.root: // its kiosks do not hold that one's
 		case of != scope:
 			out.others = append(out.others, Held{Kind: central.Displays, ID: id, Why: why, Scope: of})
 		case !force:
@@ -177,87 +219,6 @@ func (t *tx) fits(scope playlist.ID, c *playlist.Catalogue, force bool, out *che
 		}
 	}
 	return nil
-}
-
-// rowName names a row by kind and id.
-type rowName struct {
-	kind central.Kind
-	id   playlist.ID
-}
-
-type rowNames map[rowName]bool
-
-func (n rowNames) add(kind central.Kind, ids ...playlist.ID) {
-	for _, id := range ids {
-		if id != "" {
-			n[rowName{kind, id}] = true
-		}
-	}
-}
-
-func (n rowNames) addAll(more rowNames) {
-	for name := range more {
-		n[name] = true
-	}
-}
-
-// idsOf names the rows that others may name.
-func idsOf(r playlist.Rows) rowNames {
-	out := rowNames{}
-	for _, x := range r.Items {
-		out.add(central.Items, x.ID)
-	}
-	for _, x := range r.Playlists {
-		out.add(central.Playlists, x.ID)
-	}
-	for _, x := range r.Layouts {
-		out.add(central.Layouts, x.ID)
-	}
-	for _, x := range r.Calendars {
-		out.add(central.Calendars, x.ID)
-	}
-	return out
-}
-
-// namedBy names the items, lists, layouts and calendars that rows name.
-func namedBy(r playlist.Rows) rowNames {
-	out := rowNames{}
-	for _, x := range r.Playlists {
-		for _, e := range x.Entries {
-			out.add(central.Items, e.Item)
-			out.add(central.Playlists, e.Playlist)
-		}
-	}
-	for _, x := range r.Mandatory {
-		out.add(central.Items, x.Item)
-	}
-	for _, x := range r.Schedules {
-		out.add(central.Playlists, x.Playlist)
-		out.add(central.Layouts, x.Layout)
-		for _, e := range x.Except {
-			if id, is := strings.CutPrefix(e, "cal:"); is {
-				out.add(central.Calendars, playlist.ID(id))
-			}
-		}
-	}
-	for _, x := range r.Layouts {
-		for _, z := range x.Zones {
-			out.add(central.Playlists, z.Source.Playlist)
-		}
-	}
-	for _, x := range r.Places {
-		out.add(central.Layouts, x.Layout)
-		for _, id := range x.Defaults {
-			out.add(central.Playlists, id)
-		}
-	}
-	for _, x := range r.Displays {
-		out.add(central.Layouts, x.Layout)
-		for _, id := range x.Defaults {
-			out.add(central.Playlists, id)
-		}
-	}
-	return out
 }
 
 // carryOver keeps, in a scope's new edition, what its last one held of places that have

@@ -161,6 +161,7 @@ func (d *Desk) Row(ctx context.Context, by Caller, kind central.Kind, id playlis
 // nothing, and are not named as the place at which the next page begins.
 func (d *Desk) Rows(ctx context.Context, by Caller, q central.Query, under playlist.ID) (out Page, err error) {
 	limit := q.Limit
+	q.Limit++ // where all are seen, one page tells whether there is a next
 	for more := true; more; {
 		page, err := d.List(ctx, q, under)
 		if err != nil {

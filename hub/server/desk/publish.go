@@ -84,11 +84,9 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 			}
 			gatheredOf[scope] = g
 		}
-		checks := map[playlist.ID]checked{}
-		for _, scope := range scopes {
-			if checks[scope], err = t.check(scope, gatheredOf, force); err != nil {
-				return nil, err
-			}
+		checks, err := t.checks(scopes, gatheredOf, force)
+		if err != nil {
+			return nil, err
 		}
 		var out []Publication
 		said := map[string]any{}
