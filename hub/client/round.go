@@ -111,7 +111,7 @@ func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 	if len(src.came) == 0 && string(state.Timestamp) == string(w.Trust.Timestamp) && sameRoles(state.Roles, w.Trust.Roles) && c.whole(ed) {
 		return false, nil
 	}
-	if err := src.keep(); err != nil {
+	if err := errors.Join(src.keep(), c.setAside(ed, state)); err != nil {
 		return false, err
 	}
 	step.At("fetch metadata")
@@ -129,6 +129,23 @@ func (c *Client) Look(ctx context.Context, w local.Want) (bool, error) {
 	}
 	step.At("fetch timestamp")
 	return true, errors.Join(c.prune(ed), c.sweep(w, state))
+}
+
+// setAside removes what lies here of roles that were not taken this time: kiosk would take
+// them, and not find the rows to which they lead.
+func (c *Client) setAside(ed *trust.Edition, state trust.State) error {
+	var errs []error
+	for role := range ed.Aside {
+		names, err := filepath.Glob(c.public("trust/*." + role + ".json"))
+		errs = append(errs, err)
+		for _, name := range names {
+			if raw, err := os.ReadFile(name); err == nil && string(raw) == string(state.Roles[role]) {
+				continue
+			}
+			errs = append(errs, gone(name))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // sameRoles says whether two states hold the same roles: other scopes may be wanted.
