@@ -233,7 +233,7 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 		if isBusy(err) != nil || errors.Is(err, errRefused) {
 			c.hears()
 		}
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxWord)) // read to its end, the connection serves again
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxWord)) // so that the connection is used again; a failure costs only the connection
 		return err
 	}
 	c.hears()

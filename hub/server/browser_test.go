@@ -142,8 +142,8 @@ func sound(t *testing.T, ctx context.Context, lang string) {
 	}
 }
 
-// Somebody whose account another person made signs in for the first time, with the
-// keyboard alone, and leaves the password behind that both know.
+// A new person signs in for the first time with the keyboard alone, and replaces the
+// password that the administrator gave.
 func TestFirstPasswordPage(t *testing.T) {
 	r := start(t, filepath.Join(t.TempDir(), "hub"), nil)
 	r.person("quan-tri", langSon, rights.Administrator).do("POST", "/accounts", map[string]any{"login": "nguoi-moi", "name": "Lò Thị Mai", "place": langSon, "password": "phát cho người mới"}).want(201)

@@ -37,6 +37,7 @@ type checks struct {
 // whole country need not be joined once more for each province.
 const manyScopes = 4
 
+// checks checks each of the scopes, and fails with the first that is refused.
 func (t *tx) checks(scopes []playlist.ID, fresh map[playlist.ID]gathered, force bool) (map[playlist.ID]checked, error) {
 	c := &checks{tx: t, fresh: fresh, force: force}
 	if len(scopes) >= manyScopes {

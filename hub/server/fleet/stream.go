@@ -95,7 +95,7 @@ func (f *Fleet) opened(w http.ResponseWriter, r *http.Request) (dev desk.Device,
 		refuse(w, http.StatusInternalServerError, "no stream")
 		return dev, nil, false
 	}
-	_ = conn.SetDeadline(time.Time{})
+	_ = conn.SetDeadline(time.Time{}) // where it fails, the first write does as well, and drops the stream
 	return dev, &waiting{conn: conn, boot: boot, place: dev.Place, since: time.Now()}, true
 }
 
