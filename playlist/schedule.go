@@ -149,6 +149,14 @@ func (b *Body) UnmarshalJSON(raw []byte) error {
 	return unmarshalStrict(raw, (*plain)(b))
 }
 
+// NoticePrefix stands before a notice's id where a schedule's id would be: what plays, and
+// why it was shown.
+const NoticePrefix = "notice:"
+
+// StandIn is the display of a machine that has none of its own: it shows its place's
+// notices there.
+const StandIn ID = "screen"
+
 // Notice is an emergency message: it covers every layer and ends by itself.
 type Notice struct {
 	ID       ID                `json:"id"`

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -322,6 +323,33 @@ func TestNoticeCoversAndEnds(t *testing.T) {
 	if time.Now().Before(now.Add(9 * time.Second)) {
 		t.Error("the notice ended too soon")
 	}
+	m.stop(os.Interrupt)
+	var proved []string
+	for _, p := range m.plays() {
+		if p.Schedule == "notice:n" {
+			proved = append(proved, fmt.Sprintf("%s %s %s", p.Item, p.Language, p.Reason))
+			if seen := p.End.Sub(p.Start); seen < time.Second || p.End.After(now.Add(11*time.Second)) || p.Zone != "" {
+				t.Errorf("proved %v until %v in zone %q", seen, p.End, p.Zone)
+			}
+		}
+	}
+	if !slices.Equal(proved, []string{"n vi done"}) && !slices.Equal(proved, []string{"n vi programme changed"}) {
+		t.Errorf("the notice proved %q", proved)
+	}
+}
+
+// plays is the proof that is kept on the machine, which was stopped.
+func (m *machine) plays() []store.Play {
+	m.t.Helper()
+	state, err := store.OpenState(m.t.Context(), m.data, time.Now())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	plays, err := state.Plays(m.t.Context(), 0, 1000)
+	if err := errors.Join(err, state.Close()); err != nil {
+		m.t.Fatal(err)
+	}
+	return plays
 }
 
 // What a killed stage showed is proved until its last sign of life.

@@ -137,3 +137,45 @@ func TestPlaysCountOnce(t *testing.T) {
 		}
 	}
 }
+
+// A notice leaves a proof of its own, also on a machine without a display; what a notice
+// cannot have left is refused.
+func TestNoticeIsProved(t *testing.T) {
+	f := startFleet(t, filepath.Join(t.TempDir(), "hub"))
+	id, _ := f.enrol(t.TempDir())
+	dev, err := f.Desk.DeviceByKey(t.Context(), id.Key.Public().(ed25519.PublicKey))
+	f.must(err)
+	row := func(id, display, layer, schedule, item string, from, until time.Duration, trusted bool) json.RawMessage {
+		raw, err := json.Marshal(map[string]any{"id": id, "display": display, "layer": layer, "schedule": schedule, "item": item,
+			"Start": f.clk.now().Add(from), "End": f.clk.now().Add(until), "trusted": trusted})
+		f.must(err)
+		return raw
+	}
+	b := feed.Batch{Device: id.Device, Epoch: "e1"}
+	for n, r := range []json.RawMessage{
+		row("1", "screen", "", "notice:a", "a", -9*time.Minute, -4*time.Minute, true), row("2", "screen", "", "notice:a", "a", -3*time.Minute, -2*time.Minute, false),
+		row("3", "screen", "", "notice:b", "b", -2*time.Minute, -time.Minute, true),
+		// Not so: of another display, of a layer, of two names, of an item on the stand-in.
+		row("4", "another", "", "notice:a", "a", -time.Minute, 0, true), row("5", "screen", "main", "notice:a", "a", -time.Minute, 0, true),
+		row("6", "screen", "", "notice:a", "b", -time.Minute, 0, true), row("7", "screen", "", "notice:", "", -time.Minute, 0, true),
+		row("8", "screen", "main", "s", "a", -time.Minute, 0, true), row("9", "screen", "", "notice:a", "a", 0, time.Hour, true),
+	} {
+		b.Plays = append(b.Plays, feed.Play{Seq: int64(n) + 1, Row: r})
+	}
+	e, err := trust.Seal(feed.WhatBatch, b, id.Key)
+	f.must(err)
+	if got, err := f.Fleet.Deliver(t.Context(), dev, e); err != nil || got.Seq != int64(len(b.Plays)) {
+		t.Fatalf("receipt %+v, %v", got, err)
+	}
+	shown, err := f.Fleet.Store.Shown(t.Context(), "a")
+	f.must(err)
+	if len(shown) != 1 || shown[0].Device != id.Device || shown[0].Display != playlist.StandIn || shown[0].Seconds != 360 || shown[0].Trusted ||
+		!shown[0].From.Equal(f.clk.now().Add(-9*time.Minute)) || !shown[0].Until.Equal(f.clk.now().Add(-2*time.Minute)) {
+		t.Errorf("of a: %+v", shown)
+	}
+	for notice, want := range map[playlist.ID]int{"b": 1, "c": 0, "": 0} {
+		if shown, err := f.Fleet.Store.Shown(t.Context(), notice); err != nil || len(shown) != want {
+			t.Errorf("of %q: %d, %v; want %d", notice, len(shown), err, want)
+		}
+	}
+}

@@ -138,7 +138,7 @@ func (k *Kiosk) displays() map[playlist.ID]playlist.Display { return k.displaysO
 func (k *Kiosk) displaysOf(cat *playlist.Catalogue) map[playlist.ID]playlist.Display {
 	out := k.mineOf(cat)
 	if len(out) == 0 {
-		d := playlist.Display{ID: "screen", Width: 1280, Height: 720}
+		d := playlist.Display{ID: playlist.StandIn, Width: 1280, Height: 720}
 		if k.assignment != nil { // it takes its place's notices
 			d.Place = playlist.ID(k.assignment.Place)
 		}

@@ -186,7 +186,8 @@ func (k *Kiosk) closeShowings(s *screen) {
 		ended := *show
 		ended.EndMono = max(s.beat.At, ended.StartMono)
 		ended.End = ended.Start.Add(time.Duration(ended.EndMono - ended.StartMono))
-		if ended.EndMono-ended.StartMono < int64(suspicious) { // what had long been on is not to blame
+		notice := show.OfNotice()                                         // what covers everything is not passed over, whatever happens
+		if !notice && ended.EndMono-ended.StartMono < int64(suspicious) { // what had long been on is not to blame
 			s.deaths[show.Item]++
 		}
 		if s.deaths[show.Item] < deadly {
@@ -270,7 +271,9 @@ func (k *Kiosk) hear(s *screen, display playlist.ID, m link.Message) {
 		if now := s.showing[m.Showing.Zone]; now != nil && now.ID == m.Showing.ID {
 			delete(s.showing, m.Showing.Zone)
 		}
-		delete(s.deaths, m.Showing.Item)
+		if !m.Showing.OfNotice() { // an item may have the same id
+			delete(s.deaths, m.Showing.Item)
+		}
 		k.mu.Unlock()
 		k.proof.Ended(display, m)
 		k.sound.ended(display, m)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,7 +87,8 @@ type Message struct {
 	Body      json.RawMessage     `json:"body,omitempty"`    // answer
 }
 
-// Showing is one showing of one item, as proof of play records it.
+// Showing is one showing of one item, or of a notice, as proof of play records it. That of
+// a notice has no zone and no layer: it covers all of them.
 type Showing struct {
 	ID        string              `json:"id"` // unique on this display
 	Zone      playlist.ID         `json:"zone"`
@@ -111,6 +113,9 @@ type Showing struct {
 	Trusted   bool                `json:"trusted,omitempty"`
 	Languages []playlist.Language `json:"languages,omitempty"` // side by side
 }
+
+// OfNotice says whether a notice was shown: Item is its id.
+func (s Showing) OfNotice() bool { return strings.HasPrefix(string(s.Schedule), playlist.NoticePrefix) }
 
 // maxLine bounds a message: a programme of 10,000 entries takes a few MiB.
 const maxLine = 64 << 20

@@ -20,13 +20,13 @@ func (d *Director) tick() (dirty bool, sleep time.Duration) {
 		return false, time.Second
 	}
 	if d.notice != nil && d.noticeOver(&playlist.ProgrammeNotice{Notice: *d.noticed}) {
-		d.endNotice()
+		d.endNotice("done")
 	}
 	if d.notice != nil {
 		ready, err := d.notice.state()
 		if err != nil { // what was on stays on, and the page says that it could not come
 			d.send(link.Message{Kind: link.Fault, Reason: fmt.Sprintf("notice %s: %v", d.noticed.ID, err)})
-			d.endNotice()
+			d.endNotice("failed")
 		}
 		if !ready && d.still["notice"] { // the one before stays on until this one has a picture
 			return false, 10 * time.Millisecond
@@ -35,8 +35,9 @@ func (d *Director) tick() (dirty bool, sleep time.Duration) {
 			d.dropOldNotice()
 			d.hold("notice", true)
 			own := time.Since(d.began)
+			left := min(d.prove(), d.noticeLeft(&playlist.ProgrammeNotice{Notice: *d.noticed}))
 			changed, w := d.notice.src.tick(own)
-			return changed, w - own
+			return changed, min(w-own, left)
 		}
 	}
 	at := d.at()
@@ -231,6 +232,7 @@ func (d *Director) Close() {
 	}
 	d.zones, d.pending = nil, nil
 	d.dropOldNotice()
+	d.endProof("stopped")
 	if d.notice != nil {
 		(&zone{d: d}).drop(d.notice)
 	}

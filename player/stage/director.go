@@ -45,6 +45,8 @@ type Director struct {
 	noticed    *playlist.Notice // what it says
 	noticedAt  time.Time        // when it came
 	noticeSpan time.Duration    // how long it runs from then without a clock
+	proving    *link.Showing    // of the notice that is seen; nil: none is
+	provingAt  time.Time        // since when
 	overdue    time.Time        // when the programme was first seen to have run out
 	mark       picture
 	invite     picture // to touch: a band below the zones
@@ -349,59 +351,13 @@ func (d *Director) setMark(p *playlist.Programme) {
 	}
 }
 
-func (d *Director) setNotice(p *playlist.Programme) {
-	switch {
-	case p.Notice == nil || d.noticeOver(p.Notice):
-		d.endNotice()
-	case d.notice == nil || d.noticed == nil || !reflect.DeepEqual(*d.noticed, p.Notice.Notice):
-		if d.notice != nil {
-			if ready, _ := d.notice.state(); ready {
-				d.dropOldNotice()
-				d.noticeOld = d.notice
-			} else {
-				(&zone{d: d}).drop(d.notice)
-			}
-		}
-		src := newNotice(d.typ, p.Notice.Notice, d.canvas, d)
-		d.notice = (&zone{d: d}).open(timeline.Cue{Entry: playlist.ProgrammeEntry{Item: p.Notice.ID}}, src)
-		src.begin(time.Since(d.began)) // a notice has its own time
-		d.noticed, d.noticedAt, d.noticeSpan = &p.Notice.Notice, time.Now(), p.Notice.Remaining.Std()
-		if d.noticeSpan <= 0 {
-			d.noticeSpan = p.Notice.Ends.Sub(p.Notice.Starts)
-		}
-	}
-}
-
-// noticeOver says whether a notice has ended, by the clock or, without one, by
-// the time since it came: kiosk may be gone when it does.
-func (d *Director) noticeOver(n *playlist.ProgrammeNotice) bool {
-	if d.clock.Trusted {
-		return !d.wall().Before(n.Ends)
-	}
-	return d.noticed != nil && d.noticed.ID == n.ID && d.noticed.Ends.Equal(n.Ends) && time.Since(d.noticedAt) >= d.noticeSpan
-}
-
-// dropOldNotice lets go of the notice that another one has replaced.
-func (d *Director) dropOldNotice() {
-	if d.noticeOld != nil {
-		(&zone{d: d}).drop(d.noticeOld)
-		d.noticeOld = nil
-	}
-}
-
-func (d *Director) endNotice() {
-	d.dropOldNotice()
-	if d.notice != nil {
-		(&zone{d: d}).drop(d.notice)
-		d.notice = nil
-		d.hold("notice", false)
-	}
-}
-
 // Cover pauses the timeline, decoding and proof while another window is above.
 func (d *Director) Cover(covered bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if covered {
+		d.endProof("covered")
+	}
 	d.hold("covered", covered)
 	d.nudge()
 }

@@ -68,13 +68,13 @@ func (h *hall) run(length time.Duration) {
 	}
 }
 
-// proof returns what was proved so far: zone, item, seconds and reason.
+// proof returns what was proved so far of the zones: zone, item, seconds and reason.
 func (h *hall) proof() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []string
 	for _, m := range h.said {
-		if m.Kind == link.Ended {
+		if m.Kind == link.Ended && !m.Showing.OfNotice() {
 			out = append(out, fmt.Sprintf("%s %s %.0fs %s", m.Showing.Zone, m.Showing.Item, m.Showing.End.Sub(m.Showing.Start).Seconds(), m.Reason))
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"maps"
+	"slices"
 	"time"
 
 	"cotmoc/internal/gate"
@@ -168,19 +170,28 @@ func newLogo(d *Director, file string, size image.Point) source {
 
 func newNotice(e *typeset.Engine, n playlist.Notice, size image.Point, d *Director) source {
 	zone, trusted := d.place.Zone, d.clock.Trusted
-	var langs []playlist.Language
-	for _, l := range d.place.Languages {
-		if _, ok := n.Bodies[l]; ok {
-			langs = append(langs, l)
-		}
-	}
-	for l := range n.Bodies {
-		if len(langs) == 0 {
-			langs = append(langs, l)
-		}
-	}
+	langs := noticeLanguages(n, d.place.Languages)
 	return &living{wall: d.wall, langs: langs, turn: languageTurn,
 		render: func(now time.Time, lang playlist.Language) *image.RGBA {
 			return scene.Notice(e, size.X, size.Y, n, lang, now, zone, trusted)
 		}}
+}
+
+// noticeLanguages are the languages in which a notice is shown in turn at a place: the
+// place's own; without any of them Vietnamese, English or the first that the notice has.
+func noticeLanguages(n playlist.Notice, place []playlist.Language) (langs []playlist.Language) {
+	for _, l := range place {
+		if _, ok := n.Bodies[l]; ok {
+			langs = append(langs, l)
+		}
+	}
+	if len(langs) > 0 {
+		return langs
+	}
+	for _, l := range append([]playlist.Language{playlist.Vietnamese, playlist.English}, slices.Sorted(maps.Keys(n.Bodies))...) {
+		if _, ok := n.Bodies[l]; ok {
+			return []playlist.Language{l}
+		}
+	}
+	return nil
 }

@@ -116,13 +116,13 @@ func noticeLosses(q Question, a Answer) []Loss {
 		switch {
 		case a.Notice != nil && a.Notice.ID == n.ID:
 		case !ok || !s.Contains(q.At):
-			losses = append(losses, Loss{ID: "notice:" + n.ID, Rule: RuleNotNow})
+			losses = append(losses, Loss{ID: playlist.NoticePrefix + n.ID, Rule: RuleNotNow})
 		case n.Severity.Rank() != a.Notice.Severity.Rank():
-			losses = append(losses, Loss{ID: "notice:" + n.ID, Rule: RulePriority, By: a.Notice.ID, Detail: "less severe"})
+			losses = append(losses, Loss{ID: playlist.NoticePrefix + n.ID, Rule: RulePriority, By: a.Notice.ID, Detail: "less severe"})
 		case !n.Starts.Equal(a.Notice.Starts):
-			losses = append(losses, Loss{ID: "notice:" + n.ID, Rule: RuleLater, By: a.Notice.ID})
+			losses = append(losses, Loss{ID: playlist.NoticePrefix + n.ID, Rule: RuleLater, By: a.Notice.ID})
 		default:
-			losses = append(losses, Loss{ID: "notice:" + n.ID, Rule: RuleID, By: a.Notice.ID})
+			losses = append(losses, Loss{ID: playlist.NoticePrefix + n.ID, Rule: RuleID, By: a.Notice.ID})
 		}
 	}
 	return losses

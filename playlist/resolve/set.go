@@ -99,7 +99,7 @@ type Answer struct {
 func (a Answer) ID(fallback string) string {
 	switch {
 	case a.Notice != nil:
-		return "notice:" + string(a.Notice.ID)
+		return string(playlist.NoticePrefix + a.Notice.ID)
 	case a.Winner != nil:
 		return string(a.Winner.ID)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"cotmoc/internal/corner"
 	"cotmoc/internal/words"
+	"cotmoc/playlist"
 	"cotmoc/ui/text"
 )
 
@@ -82,8 +83,8 @@ func (a *App) layer(l corner.Layer, p *corner.Page) string {
 		parts = append(parts, s.word("nothing"))
 	case l.Winner == "default":
 		parts = append(parts, s.word("by_default", "list", l.Playlist))
-	case strings.HasPrefix(l.Winner, "notice:"):
-		parts = append(parts, s.word("by_notice", "id", strings.TrimPrefix(l.Winner, "notice:")))
+	case strings.HasPrefix(l.Winner, playlist.NoticePrefix):
+		parts = append(parts, s.word("by_notice", "id", strings.TrimPrefix(l.Winner, playlist.NoticePrefix)))
 	default:
 		parts = append(parts, s.word("by_schedule", "id", l.Winner, "list", l.Playlist))
 	}

@@ -53,6 +53,7 @@ func (s *Server) planning() {
 			return &struct{ Body []desk.Stretch }{rows}, err
 		})
 	s.visits()
+	s.noticeShown()
 	s.publishing()
 	s.moves()
 }
@@ -95,6 +96,15 @@ func (s *Server) visits() {
 		}
 		v, err := s.Fleet.Visits(ctx, in.Place, from, until)
 		return &struct{ Body fleet.Visits }{v}, err
+	})
+}
+
+// noticeShown registers what machines have proved of notices.
+func (s *Server) noticeShown() {
+	op := huma.Operation{Method: http.MethodGet, Path: "/notices/{id}/shown", OperationID: "notice-shown", Summary: "Where and when a notice was on screens, as the machines have proved it so far", Tags: []string{"kiosks"}}
+	add(s, op, func(ctx context.Context, _ desk.Caller, in *oneInput) (*struct{ Body []*central.Shown }, error) {
+		shown, err := s.Fleet.Store.Shown(ctx, in.ID)
+		return &struct{ Body []*central.Shown }{shown}, err
 	})
 }
 

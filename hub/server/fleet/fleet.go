@@ -42,6 +42,8 @@ type Store interface {
 	Take(ctx context.Context, place playlist.ID, b feed.Batch) (int64, error)
 	// Counts sums up what visitors did at places, over their machines, by day.
 	Counts(ctx context.Context, places []playlist.ID, from, until playlist.Date) ([]feed.Count, error)
+	// Shown sums up the proof of a notice by device and display.
+	Shown(ctx context.Context, notice playlist.ID) ([]*central.Shown, error)
 	// Forget lets go of what was counted before a day.
 	Forget(ctx context.Context, before playlist.Date) error
 	CountPlays(ctx context.Context) (map[string]int64, error)

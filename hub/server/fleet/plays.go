@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,19 +30,30 @@ var errFast = errors.New("proof of play comes faster than it can have been playe
 
 // row is what of a row of proof is looked at.
 type row struct {
-	ID      string         `json:"id"`
-	Display playlist.ID    `json:"display"`
-	Layer   playlist.Layer `json:"layer"`
-	Item    playlist.ID    `json:"item"`
-	Start   time.Time
-	End     time.Time
-	Trusted bool `json:"trusted"` // the times may be believed
+	ID       string         `json:"id"`
+	Display  playlist.ID    `json:"display"`
+	Layer    playlist.Layer `json:"layer"`
+	Schedule string         `json:"schedule"`
+	Item     playlist.ID    `json:"item"`
+	Start    time.Time
+	End      time.Time
+	Trusted  bool `json:"trusted"` // the times may be believed
+}
+
+// fits says whether a row of a notice, or of an item, is well formed and of one of the
+// machine's displays. A machine without any shows notices only.
+func (r row) fits(displays []playlist.ID) bool {
+	notice, ok := strings.CutPrefix(r.Schedule, playlist.NoticePrefix)
+	if !ok {
+		layers := []playlist.Layer{playlist.Main, playlist.Side, playlist.Ticker, playlist.Audio, ""}
+		return slices.Contains(displays, r.Display) && slices.Contains(layers, r.Layer)
+	}
+	return (r.Display == playlist.StandIn || slices.Contains(displays, r.Display)) && r.Layer == "" && notice == string(r.Item) && notice != ""
 }
 
 // possible says whether a machine with these displays can have played a row.
 func (r row) possible(displays []playlist.ID, now time.Time) bool {
-	layers := []playlist.Layer{playlist.Main, playlist.Side, playlist.Ticker, playlist.Audio, ""}
-	if r.ID == "" || len(r.ID) > maxPlayID || len(r.Item) > feed.MaxCountID || !slices.Contains(displays, r.Display) || !slices.Contains(layers, r.Layer) {
+	if r.ID == "" || len(r.ID) > maxPlayID || len(r.Item) > feed.MaxCountID || !r.fits(displays) {
 		return false
 	}
 	if r.End.Before(r.Start) && r.Trusted || r.End.Sub(r.Start) > longest {

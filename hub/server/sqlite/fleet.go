@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS cursor (device TEXT NOT NULL, epoch TEXT NOT NULL, se
 CREATE TABLE IF NOT EXISTS visit (place TEXT NOT NULL, day TEXT NOT NULL, what TEXT NOT NULL, item TEXT NOT NULL, language TEXT NOT NULL, device TEXT NOT NULL, epoch TEXT NOT NULL, n INTEGER NOT NULL,
 	PRIMARY KEY (device, epoch, day, what, item, language)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS play_id ON play(device, (CASE WHEN json_valid(row) THEN json_extract(row, '$.id') END));
+CREATE INDEX IF NOT EXISTS play_notice ON play((CASE WHEN json_valid(row) THEN json_extract(row, '$.schedule') END)) WHERE (CASE WHEN json_valid(row) THEN json_extract(row, '$.schedule') END) >= 'notice:';
 CREATE INDEX IF NOT EXISTS visit_day ON visit(place, day);`
 
 // job is something to write. Many are written in one transaction.
