@@ -168,4 +168,23 @@ func TestPlacesFromATable(t *testing.T) {
 	if code, out := hub(t, "place", "move", "x-dong-dang", "--to", "p-lao-cai", "--yes", "--data", dir); code != 0 || !strings.Contains(out, "It is done") || !strings.Contains(parent(), `"from": "p-lao-cai"`) {
 		t.Errorf("%d %s %s", code, out, parent())
 	}
+	if code, out := hub(t, "place", "close", "x-tan-thanh", "--on", "2099-01-01", "--yes", "--data", dir); code != 0 || !strings.Contains(out, "It happens on 2099-01-01") {
+		t.Errorf("closing: %d %s", code, out)
+	}
+	_, listed := hub(t, "place", "moves", "--data", dir)
+	line := strings.Fields(listed)
+	if len(line) == 0 || !strings.Contains(listed, "planned   close x-tan-thanh to p-lang-son") || !strings.Contains(listed, "done      move x-dong-dang") {
+		t.Fatalf("planned moves:\n%s", listed)
+	}
+	if code, out := hub(t, "place", "cancel", line[0], "--data", dir); code != 0 {
+		t.Errorf("cancelling: %d %s", code, out)
+	}
+	if _, listed := hub(t, "place", "moves", "--data", dir); !strings.Contains(listed, "cancelled close x-tan-thanh") {
+		t.Errorf("after cancelling:\n%s", listed)
+	}
+	for _, wrong := range [][]string{{"close", "x-tan-thanh", "--to", "p-lao-cai"}, {"merge", "x-tan-thanh"}, {"cancel"}, {"moves", "x"}} {
+		if code, out := hub(t, append([]string{"place", "--data", dir}, wrong...)...); code != 2 || !strings.Contains(out, "give:") {
+			t.Errorf("%v: %d %s", wrong, code, out)
+		}
+	}
 }

@@ -49,6 +49,8 @@ const usage = `usage: hub COMMAND [FLAGS]
                             read from standard input, and empty leaves each to its own
   device hold ID, release ID, revoke ID
   place move ID --to ID     show what moving a place does, with --yes do it (--on DATE, --source TEXT)
+  place close ID            the same for closing it: what it has goes to the place above it
+  place moves               list planned moves and what became of them; place cancel MOVE takes one back
   place merge ID --to ID    the same for a place that goes up in another
   place import FILE.csv     places from a table: id, parent, kind, name_vi, name_LANGUAGE
   clock                     whether this hub's clock may sign

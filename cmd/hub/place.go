@@ -14,7 +14,7 @@ import (
 	"cotmoc/playlist"
 )
 
-// place moves and merges places, and takes them in from a table.
+// place moves, merges and closes places, and takes them in from a table.
 func place(ctx context.Context, c *call) (int, error) {
 	set, _ := flags("place", c.stderr)
 	to := set.String("to", "", "place under which it will lie, or into which it merges")
@@ -34,10 +34,15 @@ func place(ctx context.Context, c *call) (int, error) {
 	if len(rest) == 2 && rest[0] == "import" {
 		return failed(importPlaces(ctx, c, by, rest[1]))
 	}
-	if len(rest) != 2 || rest[0] != "move" && rest[0] != "merge" || *to == "" {
-		return 2, errors.New("give: place move ID --to ID, place merge ID --to ID, or place import FILE.csv")
+	switch {
+	case len(rest) == 1 && rest[0] == "moves":
+		return failed(printMoves(ctx, c, *asJSON))
+	case len(rest) == 2 && rest[0] == "cancel":
+		return failed(c.hub.Desk.CancelMove(ctx, by, playlist.ID(rest[1])))
+	case len(rest) != 2 || !slices.Contains([]string{"move", "merge", "close"}, rest[0]) || (*to == "") != (rest[0] == "close"):
+		return 2, errors.New("give: place move ID --to ID, place merge ID --to ID, place close ID, place moves, place cancel MOVE, or place import FILE.csv")
 	}
-	m := desk.Move{Place: playlist.ID(rest[1]), To: playlist.ID(*to), Merge: rest[0] == "merge", Source: *source}
+	m := desk.Move{Place: playlist.ID(rest[1]), To: playlist.ID(*to), Merge: rest[0] == "merge", Close: rest[0] == "close", Source: *source}
 	if *on != "" {
 		if m.On, err = playlist.NewDate(*on); err != nil {
 			return failed(err)
@@ -57,6 +62,28 @@ func place(ctx context.Context, c *call) (int, error) {
 	}
 	printMove(c.out, p, *yes)
 	return 0, nil
+}
+
+// printMoves lists the moves that wait, and what became of those before.
+func printMoves(ctx context.Context, c *call, asJSON bool) error {
+	all, err := c.hub.Desk.PlannedMoves(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(c.out, all)
+	}
+	for _, m := range all {
+		what := "move"
+		switch {
+		case m.Close:
+			what = "close"
+		case m.Merge:
+			what = "merge"
+		}
+		fmt.Fprintf(c.out, "%s  %-9s %s %s to %s, from %s, by %s %s\n", m.ID, m.State, what, m.Place, m.To, m.Begins.Format("2006-01-02 15:04 MST"), m.By, m.Why)
+	}
+	return nil
 }
 
 func printMove(out io.Writer, p desk.MovePreview, done bool) {

@@ -113,22 +113,32 @@ func (s *Server) moves() {
 	type moveInput struct {
 		ID   playlist.ID `path:"id" maxLength:"128"`
 		Body struct {
-			To     playlist.ID   `json:"to"`
+			To     playlist.ID   `json:"to,omitempty"`
 			Merge  bool          `json:"merge,omitempty" doc:"what lies under it and what it owns goes to the other"`
+			Close  bool          `json:"close,omitempty" doc:"what it has goes to the place above it, and it is deleted as soon as nothing needs it; without to"`
 			On     playlist.Date `json:"on,omitzero" doc:"local date of effect; without it at once"`
 			Source string        `json:"source,omitempty" doc:"the decision on which it rests" maxLength:"500"`
 			Seen   string        `json:"seen,omitempty" doc:"of the preview; without it nothing is changed, and the preview is the answer"`
 		}
 	}
-	op := huma.Operation{Method: http.MethodPost, Path: "/places/{id}/move", OperationID: "place-move", Summary: "Move or merge a place: first a preview, then, with what it says was seen, the act", Tags: []string{"places"}}
+	op := huma.Operation{Method: http.MethodPost, Path: "/places/{id}/move", OperationID: "place-move", Summary: "Move, merge or close a place: first a preview, then, with what it says was seen, the act", Tags: []string{"places"}}
 	add(s, op, func(ctx context.Context, by desk.Caller, in *moveInput) (*struct{ Body desk.MovePreview }, error) {
-		m := desk.Move{Place: in.ID, To: in.Body.To, Merge: in.Body.Merge, On: in.Body.On, Source: in.Body.Source}
+		m := desk.Move{Place: in.ID, To: in.Body.To, Merge: in.Body.Merge, Close: in.Body.Close, On: in.Body.On, Source: in.Body.Source}
 		act := func() (desk.MovePreview, error) { return s.Desk.PreviewMove(ctx, by, m) }
 		if in.Body.Seen != "" {
 			act = func() (desk.MovePreview, error) { return s.Desk.MovePlace(ctx, by, m, in.Body.Seen) }
 		}
 		p, err := act()
 		return &struct{ Body desk.MovePreview }{p}, err
+	})
+	op = huma.Operation{Method: http.MethodGet, Path: "/moves", OperationID: "moves", Summary: "Moves of places that wait for their day, and what became of those before", Tags: []string{"places"}}
+	add(s, op, func(ctx context.Context, _ desk.Caller, _ *struct{}) (*struct{ Body []desk.PlannedMove }, error) {
+		all, err := s.Desk.PlannedMoves(ctx)
+		return &struct{ Body []desk.PlannedMove }{all}, err
+	})
+	op = huma.Operation{Method: http.MethodDelete, Path: "/moves/{id}", OperationID: "move-cancel", Summary: "Cancel a move whose day has not come", Tags: []string{"places"}}
+	add(s, op, func(ctx context.Context, by desk.Caller, in *oneInput) (*struct{}, error) {
+		return nil, s.Desk.CancelMove(ctx, by, in.ID)
 	})
 	type messagesInput struct {
 		Place playlist.ID `query:"place" required:"true" maxLength:"128" doc:"the office, and those below it"`

@@ -365,7 +365,7 @@ func (s *signedRows) readSigned(rows []feed.Row) error {
 
 // merged are the places that were merged into others.
 func (t *tx) merged() (map[playlist.ID]bool, error) {
-	all, err := central.All[plannedMove](t.ctx, t, central.Query{Kind: central.Moves, States: []string{MoveDone}})
+	all, err := central.All[PlannedMove](t.ctx, t, central.Query{Kind: central.Moves, States: []string{string(MoveDone), string(MoveClosing)}})
 	out := map[playlist.ID]bool{}
 	for _, m := range all {
 		if m.Merge {

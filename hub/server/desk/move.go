@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/rights"
@@ -16,11 +15,13 @@ import (
 
 // Move puts a place under another one, with everything below it and all that it owns. With
 // Merge the place itself ends: what lies under it and what it owns goes to the other, and
-// it can be closed once that one's edition is signed.
+// it can be deleted once that one's edition is signed. Close is a merger into the place
+// above, after which the place is deleted as soon as nothing needs it.
 type Move struct {
 	Place  playlist.ID   `json:"place"`
 	To     playlist.ID   `json:"to"`
 	Merge  bool          `json:"merge,omitempty"`
+	Close  bool          `json:"close,omitempty"`
 	On     playlist.Date `json:"on,omitzero" doc:"local date of effect at the place; empty: at once"`
 	Source string        `json:"source,omitempty" doc:"the decision on which it rests"`
 }
@@ -45,6 +46,10 @@ type MovePreview struct {
 func (d *Desk) PreviewMove(ctx context.Context, by Caller, m Move) (p MovePreview, err error) {
 	err = d.read(ctx, func(r central.Reader, places *tree) error {
 		t := &tx{Tx: readOnly{r}, ctx: ctx, d: d, by: by, tree: places, now: d.Now()}
+		m, err := t.closing(m)
+		if err != nil {
+			return err
+		}
 		p, err = t.previewMove(m)
 		return err
 	})
@@ -52,6 +57,19 @@ func (d *Desk) PreviewMove(ctx context.Context, by Caller, m Move) (p MovePrevie
 		return p, errors.Join(err, d.refused(ctx, by, refusal, "preview move", central.Places, m.Place))
 	}
 	return p, err
+}
+
+// closing says what closing a place is: a merger into the place above.
+func (t *tx) closing(m Move) (Move, error) {
+	if !m.Close {
+		return m, nil
+	}
+	above := t.tree.Places[m.Place].Parent
+	if m.To != "" && m.To != above {
+		return m, &playlist.Error{Code: playlist.CodeInvalid, Where: "place " + string(m.Place), Detail: "a place that is closed leaves what it has to the place above it: merge it to give it to another"}
+	}
+	m.Merge, m.To = true, above
+	return m, nil
 }
 
 func (t *tx) mayMove(m Move) (playlist.Place, error) {
@@ -220,112 +238,6 @@ func (t *tx) holdersAbove(place playlist.ID) (out []playlist.ID, err error) {
 	return out, err
 }
 
-// planned is a move that waits for its day, or what became of it.
-type plannedMove struct {
-	Move
-	By    string `json:"by"`
-	State string `json:"state"`
-	Why   string `json:"why,omitempty"`
-}
-
-// States of a move.
-const (
-	MovePlanned = "planned"
-	MoveDone    = "done"
-	MoveFailed  = "failed"
-)
-
-// MovePlace moves a place, at once or on its day. seen is of the preview that the caller
-// has seen: a move whose effects have changed since is refused.
-func (d *Desk) MovePlace(ctx context.Context, by Caller, m Move, seen string) (MovePreview, error) {
-	var due error
-	p, err := do(ctx, d, by, "move place", func(t *tx) (MovePreview, error) {
-		t.about(central.Places, m.Place, m.Place)
-		p, err := t.previewMove(m)
-		if err != nil {
-			return p, err
-		}
-		if p.Seen != seen {
-			return p, &playlist.Error{Code: playlist.CodeRefused, Where: "place " + string(m.Place), Detail: "look at what the move does first: its effects are not those that were confirmed"}
-		}
-		if err := t.detail(map[string]any{"to": m.To, "merge": m.Merge, "on": m.On, "places": len(p.Places), "machines": len(p.Machines)}); err != nil {
-			return p, err
-		}
-		doc := central.Doc{Kind: central.Moves, ID: NewID(), Owner: t.tree.root, State: MovePlanned, Due: t.dayOf(m)}
-		if err := t.keepMove(doc, plannedMove{Move: m, By: by.Login, State: MovePlanned}); err != nil {
-			return p, err
-		}
-		t.after = append(t.after, func() {
-			if due = d.ApplyMoves(context.WithoutCancel(ctx)); due != nil {
-				d.Log.Error("A move could not be carried out", "error", due)
-			}
-		})
-		return p, nil
-	})
-	if err == nil && m.On == (playlist.Date{}) {
-		err = due
-	}
-	return p, err
-}
-
-// dayOf is the instant at which a move's day begins at its place.
-func (t *tx) dayOf(m Move) time.Time {
-	if m.On == (playlist.Date{}) {
-		return t.now
-	}
-	day := m.On.UTC()
-	return time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, t.tree.ZoneOf(m.Place)).UTC()
-}
-
-func (t *tx) keepMove(doc central.Doc, m plannedMove) error {
-	doc.State = m.State
-	if m.State != MovePlanned {
-		doc.Due = time.Time{}
-	}
-	if err := doc.Encode(m); err != nil {
-		return err
-	}
-	_, err := t.put(doc)
-	return err
-}
-
-// ApplyMoves carries out the moves whose day has come. One that cannot be is told of and
-// keeps no other waiting.
-func (d *Desk) ApplyMoves(ctx context.Context) error {
-	var due []central.Doc
-	err := d.Store.Read(ctx, func(r central.Reader) (err error) {
-		due, err = r.List(ctx, central.Query{Kind: central.Moves, States: []string{MovePlanned}, Due: d.Now()})
-		return err
-	})
-	var errs []error
-	for _, doc := range due {
-		m, err := central.Decode[plannedMove](doc)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		_, err = do(ctx, d, worker, "carry out move", func(t *tx) (struct{}, error) {
-			t.about(central.Places, m.Place, m.Place)
-			if err := t.carryOut(m.Move); err != nil {
-				return struct{}{}, err
-			}
-			m.State = MoveDone
-			return struct{}{}, t.keepMove(doc, m)
-		})
-		if err == nil {
-			continue
-		}
-		errs = append(errs, err)
-		_, err = do(ctx, d, worker, "move failed", func(t *tx) (struct{}, error) {
-			t.about(central.Places, m.Place, m.Place)
-			m.State, m.Why = MoveFailed, err.Error()
-			return struct{}{}, errors.Join(t.keepMove(doc, m), t.tell(m.Place, Message{Code: "move-failed", Kind: central.Places, Row: m.Place, Args: []string{string(m.To), m.Why}}))
-		})
-		errs = append(errs, err)
-	}
-	return errors.Join(append(errs, err)...)
-}
-
 // carryOut moves places, and for a merger what the place owns.
 func (t *tx) carryOut(m Move) error {
 	if _, err := t.mayMove(m); err != nil {
@@ -338,6 +250,9 @@ func (t *tx) carryOut(m Move) error {
 	change := playlist.PlaceChange{On: on, What: fmt.Sprintf("từ %s sang %s", t.tree.Places[m.Place].Parent, m.To), Source: m.Source}
 	if m.Merge {
 		change.What = fmt.Sprintf("%s sáp nhập vào %s", m.Place, m.To)
+	}
+	if m.Close {
+		change.What = fmt.Sprintf("%s ngừng hoạt động", m.Place)
 	}
 	for _, p := range t.moved(m) {
 		p.History = append(slices.Clone(p.History), change)

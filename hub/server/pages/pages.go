@@ -49,7 +49,7 @@ type pages struct {
 // New makes the handler of the pages.
 func New(o Options) http.Handler {
 	p := &pages{Options: o, templates: map[string]*template.Template{}}
-	for _, name := range []string{"signin", "queue", "one", "displays", "kiosks", "visits", "problem"} {
+	for _, name := range []string{"signin", "queue", "one", "displays", "kiosks", "visits", "messages", "problem"} {
 		p.templates[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
 	}
 	mux := http.NewServeMux()
@@ -72,6 +72,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /displays", p.staff(p.displays))
 	mux.HandleFunc("GET /kiosks", p.staff(p.kiosks))
 	mux.HandleFunc("GET /visits", p.staff(p.visits))
+	mux.HandleFunc("GET /messages", p.staff(p.messages))
 	mux.HandleFunc("POST /kiosks/confirm", p.staff(p.confirm))
 	mux.HandleFunc("POST /kiosks/pin", p.staff(p.pin))
 	mux.HandleFunc("POST /kiosks/set", p.staff(p.upkeep))

@@ -67,7 +67,7 @@ func TestWords(t *testing.T) {
 
 func sources(t *testing.T) (out []string) {
 	t.Helper()
-	for _, name := range []string{"pages.go", "review.go", "displays.go", "kiosks.go", "visits.go"} {
+	for _, name := range []string{"pages.go", "review.go", "displays.go", "kiosks.go", "visits.go", "messages.go"} {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
