@@ -61,12 +61,16 @@ type Kept struct {
 	Floor, Anchor time.Time
 }
 
+// SystemTime is what the machine's own clock says. A test of the whole program sets
+// another before any clock is made.
+var SystemTime = time.Now
+
 // NewClock starts from the floor kept from the last run (zero: none).
 func NewClock(kept time.Time) *Clock { return ContinueClock(Kept{Floor: kept}) }
 
 // ContinueClock starts from what was kept from the last run.
 func ContinueClock(kept Kept) *Clock {
-	c := &Clock{Now: time.Now, Synced: synchronised, Mono: SinceBoot}
+	c := &Clock{Now: SystemTime, Synced: synchronised, Mono: SinceBoot}
 	if s, err := strconv.ParseInt(BuildUnix, 10, 64); err == nil {
 		c.floor = time.Unix(s, 0)
 	}

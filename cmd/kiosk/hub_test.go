@@ -25,6 +25,7 @@ type demoHub struct {
 	http, door string
 	password   string
 	token      string
+	serving    *exec.Cmd
 }
 
 func newDemoHub(t *testing.T) *demoHub {
@@ -42,15 +43,23 @@ func newDemoHub(t *testing.T) *demoHub {
 	}
 	h.password = found[1]
 	h.publish(sample)
-	serve := exec.Command(filepath.Join(bin, "hub"), "serve", "--data", h.data, "--listen", h.http, "--device-listen", h.door)
-	if err := serve.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = serve.Process.Signal(os.Interrupt)
-		_ = serve.Wait()
-	})
+	h.serve()
+	t.Cleanup(h.stop)
 	return h
+}
+
+// serve starts the hub on its folder.
+func (h *demoHub) serve() {
+	h.t.Helper()
+	h.serving = exec.Command(filepath.Join(h.bin, "hub"), "serve", "--data", h.data, "--listen", h.http, "--device-listen", h.door)
+	if err := h.serving.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *demoHub) stop() {
+	_ = h.serving.Process.Signal(os.Interrupt)
+	_ = h.serving.Wait()
 }
 
 // free is an address that nobody listens on.
@@ -90,6 +99,12 @@ func (h *demoHub) publish(folder string) {
 // enrol makes a folder a machine of this hub.
 func (h *demoHub) enrol(data string, place playlist.ID) {
 	h.t.Helper()
+	h.enrolThrough(data, place, h.door)
+}
+
+// enrolThrough makes a folder a machine whose line to the hub has the given address.
+func (h *demoHub) enrolThrough(data string, place playlist.ID, door string) {
+	h.t.Helper()
 	var code, print string
 	deadline := time.Now().Add(time.Minute)
 	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
@@ -108,7 +123,7 @@ func (h *demoHub) enrol(data string, place playlist.ID) {
 	if code = regexp.MustCompile(`[A-Z0-9]{4}-?[A-Z0-9]{4}`).FindString(h.do("device", "invite", "--place", string(place), "--data", h.data)); code == "" {
 		h.t.Fatal("there is no code")
 	}
-	h.run("kiosk", "enrol", "--data", data, "--hub", "https://"+h.door, "--root", print, "--code", code)
+	h.run("kiosk", "enrol", "--data", data, "--hub", "https://"+door, "--root", print, "--code", code)
 	h.run("kiosk", "sync", "--data", data)
 }
 

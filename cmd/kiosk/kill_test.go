@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"cotmoc/device"
 	"cotmoc/hub/server/publish/publishtest"
 	"cotmoc/hub/trust"
 	"cotmoc/internal/step"
@@ -24,6 +25,9 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv("KIOSK_TEST_PROGRAM") == "" {
 		os.Exit(m.Run())
+	}
+	if off, err := time.ParseDuration(os.Getenv("KIOSK_TEST_CLOCK")); err == nil {
+		device.SystemTime = func() time.Time { return time.Now().Add(off) }
 	}
 	if at, err := strconv.Atoi(os.Getenv("KIOSK_TEST_KILL")); err == nil {
 		n := 0

@@ -81,7 +81,7 @@ type Hub struct {
 
 	online       desk.OnlineKeys
 	reports      *sqlite.Fleet
-	distributing sync.Mutex
+	signing      sync.Mutex // what signs and publishes metadata
 	reassigning  sync.Mutex
 	told         string // the emergency metadata that was announced last
 
@@ -206,6 +206,7 @@ func open(ctx context.Context, dir string, o Options, create bool) (h *Hub, err 
 	h.Desk = desk.New(desk.Options{Store: h.store, Files: files, Fonts: typeset.New(), Now: o.Now, Log: o.Log, Key: key, Checkpoint: h.keepCheckpoint, Clock: h.clock})
 	h.Plans = desk.NewPlans(h.Desk)
 	h.Public = publish.Public{Dir: filepath.Join(dir, publicDir), Files: files}
+	h.Desk.Written = h.Public.Has
 	h.Worker = &intake.Worker{Desk: h.Desk, Dir: filepath.Join(dir, workDir), Self: o.Self, Log: o.Log}
 	if err := h.openFleet(ctx); err != nil {
 		return h, err

@@ -163,13 +163,19 @@ func (h *Hub) Delegate(ctx context.Context, by desk.Caller, roles map[string]tru
 }
 
 // signDemo signs whatever waits with the demonstration's keys.
-func (h *Hub) signDemo(ctx context.Context) error {
+func (h *Hub) signDemo(ctx context.Context, roles ...string) error {
+	if !h.Demo() {
+		return nil
+	}
 	requests, err := h.Desk.Requests(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, q := range requests {
+		if len(roles) > 0 && !slices.Contains(roles, q.Role) {
+			continue
+		}
 		key, err := readKeyFile(filepath.Join(h.Dir, demoKeys, q.Role+".key"))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -177,7 +183,7 @@ func (h *Hub) signDemo(ctx context.Context) error {
 		if err == nil && !signedBy(q, key) {
 			_, err = h.Sign(ctx, desk.Caller{Account: desk.Console, Login: "demonstration", From: "hub"}, q, key)
 		}
-		if !errors.Is(err, central.ErrNotFound) && !errors.Is(err, central.ErrChanged) { // it was signed or replaced meanwhile
+		if !errors.Is(err, central.ErrNotFound) && !errors.Is(err, central.ErrChanged) && !errors.Is(err, desk.ErrWriting) { // it was signed or replaced meanwhile, or comes next
 			errs = append(errs, err)
 		}
 	}
@@ -224,10 +230,12 @@ func (h *Hub) Distribute(ctx context.Context) error {
 // send is Distribute without the machines' assignments, which take their time where many
 // change: no notice waits for them.
 func (h *Hub) send(ctx context.Context) error {
-	h.distributing.Lock()
-	defer h.distributing.Unlock()
+	urgent := h.sendUrgent(ctx)
 	_, err := h.Desk.WriteEditions(ctx, h.Public) // before anything signed names them
-	if clock := h.clock.Check(); clock != nil {   // whatever is signed now would say a wrong time
+	err = errors.Join(urgent, err)
+	h.signing.Lock()
+	defer h.signing.Unlock()
+	if clock := h.clock.Check(); clock != nil { // whatever is signed now would say a wrong time
 		return errors.Join(err, clock)
 	}
 	err = errors.Join(err, h.Desk.Prepare(ctx))
@@ -237,6 +245,20 @@ func (h *Hub) send(ctx context.Context) error {
 		err = errors.Join(err, h.signDemo(ctx))
 	}
 	return errors.Join(err, h.witness(ctx))
+}
+
+// sendUrgent brings out what the duty officers say, and nothing else: a notice waits for no
+// edition that is written, which takes minutes where it brings large films.
+func (h *Hub) sendUrgent(ctx context.Context) error {
+	h.signing.Lock()
+	defer h.signing.Unlock()
+	if h.clock.Check() != nil { // said where everything is sent
+		return nil
+	}
+	if err := errors.Join(h.Desk.PrepareEmergency(ctx), h.signDemo(ctx, trust.Emergency)); err != nil {
+		return err
+	}
+	return h.witness(ctx)
 }
 
 // witness signs and publishes what roles say, and tells the kiosks that wait.

@@ -131,31 +131,44 @@ func (h *Hub) keep(ctx context.Context) error {
 	}
 }
 
-// tell brings out what changed, at once: nothing that is done now and then keeps it waiting,
-// nor do the assignments of many machines.
+// tell brings out what changed, at once. A notice waits neither for what is done now and
+// then, nor for editions, nor for the assignments of many machines; and these do not wait
+// for each other.
 func (h *Hub) tell(ctx context.Context) error {
-	due := make(chan struct{}, 1)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range due {
-			h.report(ctx, "Assignments were not brought up to date", h.reassign(ctx))
-		}
-	}()
-	defer func() { close(due); <-done }()
+	editions, stop1 := following(func() { h.report(ctx, "What kiosks fetch was not brought up to date", h.send(ctx)) })
+	defer stop1()
+	assignments, stop2 := following(func() { h.report(ctx, "Assignments were not brought up to date", h.reassign(ctx)) })
+	defer stop2()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-h.Desk.Changed():
 			h.Fleet.Forget()
-			h.report(ctx, "What kiosks fetch was not brought up to date", h.send(ctx))
-			select {
-			case due <- struct{}{}:
-			default:
-			}
+			h.report(ctx, "What the duty officers say did not go out", h.sendUrgent(ctx))
+			editions()
+			assignments()
 		}
 	}
+}
+
+// following does something in a goroutine of its own after each call of again, once for all
+// calls that come while it is being done. stop waits for its end.
+func following(do func()) (again, stop func()) {
+	due, done := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		for range due {
+			do()
+		}
+	}()
+	again = func() {
+		select {
+		case due <- struct{}{}:
+		default:
+		}
+	}
+	return again, func() { close(due); <-done }
 }
 
 // tidy removes what ended, and finishes what a power cut interrupted.

@@ -44,6 +44,10 @@ type Desk struct {
 	Log   *slog.Logger
 	Clock *Watch // whether this hub's clock may sign
 
+	// Written says whether an edition's files are there for machines to fetch; nil: all are.
+	// It is set before the desk is used.
+	Written func(scope string, number int64) bool
+
 	key     ed25519.PrivateKey       // signs the audit's checkpoints
 	signed  func(central.Checkpoint) // keeps one elsewhere
 	tree    atomic.Pointer[tree]

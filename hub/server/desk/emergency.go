@@ -13,9 +13,9 @@ import (
 	"cotmoc/playlist"
 )
 
-// prepareEmergency lets the duty officers' document wait for a signature whenever
+// PrepareEmergency lets the duty officers' document wait for a signature whenever
 // what it should say is not what it says.
-func (d *Desk) prepareEmergency(ctx context.Context) error {
+func (d *Desk) PrepareEmergency(ctx context.Context) error {
 	heads, err := d.SignedHeads(ctx)
 	if err != nil {
 		return err

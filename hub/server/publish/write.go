@@ -120,6 +120,12 @@ func (p Public) Whole(b *Built) bool {
 	return err == nil && bytes.Equal(raw, b.HeadRaw)
 }
 
+// Has says whether an edition of a scope was written whole: its head is written last.
+func (p Public) Has(scope string, number int64) bool {
+	_, err := os.Stat(filepath.Join(p.dir(scope, number), "head.json"))
+	return err == nil
+}
+
 // Prune removes editions of a scope older than the newest Kept, but the one that is
 // signed. Files stay: another scope may name them; Collect removes those that none
 // does.

@@ -1,0 +1,353 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"image/color"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cotmoc/internal/screentest"
+	"cotmoc/playlist"
+)
+
+// line is a machine's line to the hub, which a test cuts and mends.
+type line struct {
+	at   string
+	cut  atomic.Bool
+	mu   sync.Mutex
+	open map[net.Conn]bool
+}
+
+func newLine(t *testing.T, to string) *line {
+	t.Helper()
+	listen, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{at: listen.Addr().String(), open: map[net.Conn]bool{}}
+	t.Cleanup(func() { _ = listen.Close(); l.drop() })
+	go func() {
+		for {
+			near, err := listen.Accept()
+			if err != nil {
+				return
+			}
+			go l.carry(near, to)
+		}
+	}()
+	return l
+}
+
+func (l *line) carry(near net.Conn, to string) {
+	far, err := net.Dial("tcp", to)
+	if err != nil || l.cut.Load() {
+		_ = near.Close()
+		if far != nil {
+			_ = far.Close()
+		}
+		return
+	}
+	l.mu.Lock()
+	l.open[near], l.open[far] = true, true
+	l.mu.Unlock()
+	var both sync.WaitGroup
+	for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
+		both.Go(func() {
+			_, _ = io.Copy(pair[0], pair[1])
+			_ = pair[0].Close()
+		})
+	}
+	both.Wait()
+	l.mu.Lock()
+	delete(l.open, near)
+	delete(l.open, far)
+	l.mu.Unlock()
+}
+
+func (l *line) drop() {
+	l.cut.Store(true)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		_ = c.Close()
+	}
+}
+
+func (l *line) mend() { l.cut.Store(false) }
+
+// realWeek is a hub, its offices and their machines, all of them the real programs.
+type realWeek struct {
+	*demoHub
+	tokens   map[playlist.ID]string // of each office's duty officer
+	machines map[string]*machine
+	away     map[string]bool // machines without a link
+	n        int
+	over     map[string]bool // notices that were cancelled
+	slowest  time.Duration
+}
+
+func newRealWeek(t *testing.T) *realWeek {
+	w := &realWeek{demoHub: newDemoHub(t), tokens: map[playlist.ID]string{}, machines: map[string]*machine{}, away: map[string]bool{}, over: map[string]bool{}}
+	w.serves()
+	for _, office := range []playlist.ID{"bvhttdl", "p-lang-son", "p-lao-cai"} {
+		w.add(fmt.Sprint("truc-ban-", office), office, "emergency officer")
+		w.add(fmt.Sprint("cong-bo-", office), office, "publisher")
+	}
+	return w
+}
+
+// add makes an account, and signs its duty officers in.
+func (w *realWeek) add(login string, place playlist.ID, role string) {
+	w.t.Helper()
+	const password = "bốn con voi đi bộ qua cầu"
+	cmd := exec.Command(filepath.Join(w.bin, "hub"), "user", "add", login, "--place", string(place), "--role", role, "--data", w.data)
+	cmd.Stdin = strings.NewReader(password + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		w.t.Fatalf("%v: %s", err, out)
+	}
+	if role != "emergency officer" {
+		return
+	}
+	w.token = ""
+	var session struct{ Token string }
+	w.ask(http.MethodPost, "/session", "", map[string]string{"login": login, "password": password}, &session)
+	w.tokens[place] = session.Token
+}
+
+// serves waits until the hub answers.
+func (w *realWeek) serves() {
+	w.t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
+		if resp, err := http.Get("http://" + w.http + "/healthz"); err == nil {
+			_ = resp.Body.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal("the hub does not serve")
+		}
+	}
+}
+
+// man enrols a machine at a place over an address, and starts it. off is how far its clock
+// is wrong.
+func (w *realWeek) man(name string, place playlist.ID, door string, off time.Duration) {
+	w.t.Helper()
+	m := newMachineOf(w.t, 320, 180)
+	w.enrolThrough(m.data, place, door)
+	if off != 0 { // the program in this test, which knows another time
+		m.bin = w.t.TempDir()
+		own, err := os.Executable()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for name, from := range map[string]string{"kiosk": own, "stage": filepath.Join(w.bin, "stage"), "sound": filepath.Join(w.bin, "sound"), "touch": filepath.Join(w.bin, "touch")} {
+			if err := copyProgram(from, filepath.Join(m.bin, name)); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		w.t.Setenv("KIOSK_TEST_PROGRAM", "1")
+		w.t.Setenv("KIOSK_TEST_CLOCK", off.String())
+	}
+	m.start("")
+	w.t.Setenv("KIOSK_TEST_CLOCK", "")
+	w.machines[name] = m
+	m.until(name+" runs and has heard the hub", func() bool { st := m.status(); return st != nil && st.Sync.Online })
+}
+
+func copyProgram(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, raw, 0o755)
+}
+
+// winners is what plays on a machine's displays.
+func (m *machine) winners() (out []string) {
+	st := m.status()
+	if st == nil {
+		return nil
+	}
+	for _, d := range st.Displays {
+		for _, p := range d.Plan {
+			out = append(out, p.Winner)
+		}
+	}
+	return out
+}
+
+// alert gives a notice, which must be shown by every machine that has a link.
+func (w *realWeek) alert(office playlist.ID, lasts time.Duration, cancels ...playlist.ID) playlist.ID {
+	w.t.Helper()
+	w.n++
+	id := playlist.ID(fmt.Sprint("tin-", w.n))
+	now := time.Now()
+	w.token = w.tokens[office]
+	w.ask(http.MethodPost, "/notices", "", playlist.Notice{ID: id, Owner: office, Severity: playlist.Extreme, Starts: now.Add(-time.Second), Ends: now.Add(lasts), Cancels: cancels,
+		Bodies: map[playlist.Language]playlist.Body{"vi": {Title: "Lũ", Text: "Lũ về " + string(id)}}}, nil)
+	for _, gone := range cancels {
+		w.over["notice:"+string(gone)] = true
+	}
+	w.reaches(id)
+	w.slowest = max(w.slowest, time.Since(now))
+	return id
+}
+
+// reaches waits until a notice is on every machine that has a link and lies where it
+// counts; nothing that is over may be seen on the way.
+func (w *realWeek) reaches(id playlist.ID) {
+	w.t.Helper()
+	for name, m := range w.machines {
+		if w.away[name] {
+			continue
+		}
+		m.until(fmt.Sprintf("%s shows %s", name, id), func() bool {
+			now := m.winners()
+			w.nothingReturns(name, now)
+			return slices.Contains(now, "notice:"+string(id))
+		})
+	}
+}
+
+func (w *realWeek) nothingReturns(name string, now []string) {
+	for _, winner := range now {
+		if w.over[winner] {
+			w.t.Errorf("%s shows %s, which was cancelled", name, winner)
+		}
+	}
+}
+
+// quiet waits until no machine shows a notice, and looks that none comes back.
+func (w *realWeek) quiet() {
+	w.t.Helper()
+	for name, m := range w.machines {
+		if w.away[name] {
+			continue
+		}
+		m.until(name+" shows no notice", func() bool {
+			now := m.winners()
+			w.nothingReturns(name, now)
+			return len(now) > 0 && !slices.ContainsFunc(now, func(s string) bool { return strings.HasPrefix(s, playlist.NoticePrefix) })
+		})
+	}
+}
+
+// linkDrops cuts a machine's line, lets offices give and cancel notices meanwhile, and mends
+// it: the machine shows what counts now, and nothing that is over.
+func (w *realWeek) linkDrops(l *line) {
+	w.t.Helper()
+	const name = "one whose link drops"
+	gone := w.alert("bvhttdl", time.Hour) // it shows this one
+	l.drop()
+	w.away[name] = true
+	now := w.alert("bvhttdl", time.Hour, gone)
+	l.mend()
+	w.away[name] = false
+	delete(w.over, "notice:"+string(gone)) // it cannot know before it hears of it
+	w.reaches(now)
+	w.over["notice:"+string(gone)] = true
+	w.alert("bvhttdl", 3*time.Second, now)
+	w.quiet()
+}
+
+// restored puts a hub that was restored from a backup in the place of the one that runs.
+func (w *realWeek) restored(backup string) {
+	w.t.Helper()
+	w.stop()
+	data := filepath.Join(w.t.TempDir(), "restored")
+	w.do("restore", backup, "--data", data)
+	w.data = data
+	w.serve()
+	w.serves()
+	for name, m := range w.machines {
+		m.until(name+" has heard the restored hub", func() bool { st := m.status(); return st != nil && st.Sync.Online && st.Sync.Stream })
+	}
+}
+
+// crowd is 300 people who each send half a request and wait.
+func (w *realWeek) crowd(said string) (end func()) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	var all sync.WaitGroup
+	for range 300 {
+		all.Go(func() {
+			c, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", w.http)
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			_, _ = io.WriteString(c, said)
+			<-ctx.Done()
+		})
+	}
+	return func() { cancel(); all.Wait() }
+}
+
+// The week of three offices with the real programs, a day in some seconds: a machine that
+// comes late, one that moves with its place, one whose link drops, one whose clock is three
+// hours ahead; slow strangers by the hundred; a hub restored from the first day's backup.
+// Each day every office publishes alone, a notice reaches every machine that has a link,
+// and none returns after its end.
+func TestWeekWithRealPrograms(t *testing.T) {
+	w := newRealWeek(t)
+	drops := newLine(t, w.door)
+	w.man("one at its gate", "G007", w.door, 0)
+	w.man("one whose link drops", "G008", drops.at, 0)
+	w.man("one three hours ahead", "G010", w.door, 3*time.Hour)
+	backup := filepath.Join(t.TempDir(), "backup")
+	days := []struct {
+		name, attack string
+		do           func()
+	}{
+		{"a common day", "", func() {}},
+		{"slow bodies, and a machine that comes late", "POST /api/v1/session HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+			func() {
+				w.man("one that comes late", "G024", w.door, 0)
+				w.do("backup", backup, "--data", w.data)
+			}},
+		{"slow forms, and a link that drops", "POST /sign-in HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nl",
+			func() { w.linkDrops(drops) }},
+		{"slow headers, and a gate that moves", "GET /review HTTP/1.1\r\nHost: hub\r\n",
+			func() { w.do("place", "move", "G010", "--to", "p-cao-bang", "--yes", "--data", w.data) }},
+		{"a hub that is restored", "", func() { w.restored(backup) }},
+		{"a quiet end", "", func() {}},
+	}
+	for _, day := range days {
+		t.Run(day.name, func(t *testing.T) {
+			if day.attack != "" {
+				defer w.crowd(day.attack)()
+			}
+			day.do()
+			for office := range w.tokens {
+				w.do("publish", "--scope", string(office), "--as", "cong-bo-"+string(office), "--data", w.data)
+			}
+			first := w.alert("bvhttdl", time.Hour)
+			w.alert("bvhttdl", 3*time.Second, first)
+			w.quiet()
+			w.alert("bvhttdl", 3*time.Second)
+			w.quiet()
+		})
+	}
+	t.Logf("%d notices; the slowest was on all screens in %v", w.n, w.slowest.Round(time.Millisecond))
+	m := w.machines["one three hours ahead"]
+	if st := m.status(); st == nil || st.Clock.Trusted || st.Clock.Doubt == nil {
+		t.Errorf("the machine whose clock is wrong says of it: %+v", st)
+	}
+	if m := w.machines["one at its gate"]; screentest.Near(m.pixelAt(8, 90), color.RGBA{0xB4, 0x1F, 0x24, 0xFF}, 12) {
+		t.Error("the notice is still seen")
+	}
+}
