@@ -28,9 +28,11 @@ type demoHub struct {
 	serving    *exec.Cmd
 }
 
-func newDemoHub(t *testing.T) *demoHub {
+func newDemoHub(t *testing.T) *demoHub { return newDemoHubOf(t, os.Getenv("COTMOC_SAMPLE")) }
+
+// newDemoHubOf is such a hub with the content of a folder.
+func newDemoHubOf(t *testing.T, sample string) *demoHub {
 	t.Helper()
-	sample := os.Getenv("COTMOC_SAMPLE")
 	bin := os.Getenv("COTMOC_BIN")
 	if sample == "" || bin == "" {
 		t.Skip("COTMOC_SAMPLE and COTMOC_BIN name no content folder and no programs; build/test sets them")

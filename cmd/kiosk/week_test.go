@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"image/color"
 	"io"
@@ -98,13 +99,35 @@ type realWeek struct {
 }
 
 func newRealWeek(t *testing.T) *realWeek {
-	w := &realWeek{demoHub: newDemoHub(t), tokens: map[playlist.ID]string{}, machines: map[string]*machine{}, away: map[string]bool{}, over: map[string]bool{}}
+	w := &realWeek{demoHub: newDemoHubOf(t, weekContent(t)), tokens: map[playlist.ID]string{}, machines: map[string]*machine{}, away: map[string]bool{}, over: map[string]bool{}}
 	w.serves()
 	for _, office := range []playlist.ID{"bvhttdl", "p-lang-son", "p-lao-cai"} {
 		w.add(fmt.Sprint("truc-ban-", office), office, "emergency officer")
 		w.add(fmt.Sprint("cong-bo-", office), office, "publisher")
 	}
 	return w
+}
+
+// weekContent is a bulletin on a small screen at one gate.
+func weekContent(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	raw, err := json.Marshal(playlist.Rows{Format: playlist.Format,
+		Places: []playlist.Place{{ID: "bvhttdl", Kind: playlist.Ministry, Names: playlist.Names{"vi": "Bộ"}, Languages: []playlist.Language{"vi", "en"}},
+			{ID: "p-lang-son", Parent: "bvhttdl", Kind: playlist.Province, Names: playlist.Names{"vi": "Lạng Sơn"}},
+			{ID: "G007", Parent: "p-lang-son", Kind: playlist.Gate, Names: playlist.Names{"vi": "Hữu Nghị"}}},
+		Displays:  []playlist.Display{{ID: "man-1", Place: "G007", Width: 320, Height: 180}},
+		Items:     []playlist.Item{{ID: "gio", Owner: "bvhttdl", Kind: playlist.Bulletin, Source: "thử"}},
+		Versions:  []playlist.Version{{Item: "gio", Language: "vi", Title: "Giờ mở cửa", Text: "Mỗi ngày từ 7 giờ đến 19 giờ."}},
+		Playlists: []playlist.Playlist{{ID: "chung", Owner: "bvhttdl", Entries: []playlist.Entry{{Item: "gio"}}}},
+		Schedules: []playlist.Schedule{{ID: "luon-luon", Owner: "bvhttdl", Playlist: "chung", Layer: playlist.Main, Always: true}}})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "content.json"), raw, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // add makes an account, and signs its duty officers in.
@@ -200,10 +223,10 @@ func (w *realWeek) alert(office playlist.ID, lasts time.Duration, cancels ...pla
 	w.token = w.tokens[office]
 	w.ask(http.MethodPost, "/notices", "", playlist.Notice{ID: id, Owner: office, Severity: playlist.Extreme, Starts: now.Add(-time.Second), Ends: now.Add(lasts), Cancels: cancels,
 		Bodies: map[playlist.Language]playlist.Body{"vi": {Title: "Lũ", Text: "Lũ về " + string(id)}}}, nil)
+	w.reaches(id)
 	for _, gone := range cancels {
 		w.over["notice:"+string(gone)] = true
 	}
-	w.reaches(id)
 	w.slowest = max(w.slowest, time.Since(now))
 	return id
 }
@@ -256,12 +279,12 @@ func (w *realWeek) linkDrops(l *line) {
 	l.drop()
 	w.away[name] = true
 	now := w.alert("bvhttdl", time.Hour, gone)
+	delete(w.over, "notice:"+string(gone)) // this one cannot know before it hears of it
 	l.mend()
 	w.away[name] = false
-	delete(w.over, "notice:"+string(gone)) // it cannot know before it hears of it
 	w.reaches(now)
 	w.over["notice:"+string(gone)] = true
-	w.alert("bvhttdl", 3*time.Second, now)
+	w.alert("bvhttdl", 8*time.Second, now)
 	w.quiet()
 }
 
@@ -336,9 +359,9 @@ func TestWeekWithRealPrograms(t *testing.T) {
 				w.do("publish", "--scope", string(office), "--as", "cong-bo-"+string(office), "--data", w.data)
 			}
 			first := w.alert("bvhttdl", time.Hour)
-			w.alert("bvhttdl", 3*time.Second, first)
+			w.alert("bvhttdl", 8*time.Second, first)
 			w.quiet()
-			w.alert("bvhttdl", 3*time.Second)
+			w.alert("bvhttdl", 8*time.Second)
 			w.quiet()
 		})
 	}

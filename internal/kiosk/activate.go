@@ -189,7 +189,7 @@ func (k *Kiosk) adopt(ctx context.Context, id string, keep map[string]string) er
 	}
 	delete(k.problems, "edition")
 	k.mu.Unlock()
-	k.ageNotices(ctx, 0)
+	k.ageNotices(ctx)
 	k.Nudge()
 	k.fetch.wantChanged()
 	if before == id {

@@ -37,7 +37,7 @@ func TestClockAheadOfTheHub(t *testing.T) {
 	w.All()
 	g := newGate(t, w, t.TempDir(), publishtest.Now.Add(3*time.Hour))
 	take(t, g, w.Dir)
-	g.ageNotices(t.Context(), 0)
+	g.ageNotices(t.Context())
 	if got := g.noticed(); got != "" {
 		t.Fatalf("it shows %q", got)
 	}
@@ -52,6 +52,14 @@ func TestClockAheadOfTheHub(t *testing.T) {
 	kept, err := g.noticesKept(t.Context())
 	if err != nil || len(kept) != 1 || (kept[0].Remaining-50*time.Minute).Abs() > time.Minute {
 		t.Errorf("%+v %v", kept, err)
+	}
+	// It ends on time, not when what is left of it is written next.
+	for passed, want := range map[time.Duration]playlist.ID{49 * time.Minute: "a", 51 * time.Minute: ""} {
+		g.now, g.aged = g.now.Add(passed), g.aged.Add(-passed)
+		if got := g.noticed(); got != want {
+			t.Errorf("after %v it shows %q", passed, got)
+		}
+		g.now, g.aged = g.now.Add(-passed), g.aged.Add(passed)
 	}
 	b := g.brief()
 	if b.Clock.Trusted || b.Clock.State != device.ClockDiffers || b.Clock.Doubt == nil || !b.Clock.Doubt.Local.Equal(g.now) || b.Clock.Doubt.Signed.Sub(right).Abs() > time.Minute {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
 	"cotmoc/hub/feed"
 	"cotmoc/hub/trust"
@@ -140,6 +141,43 @@ func (k *Kiosk) noticesKept(ctx context.Context) ([]store.Notice, error) {
 	}
 	kept, err := k.state.Notices(ctx)
 	return slices.DeleteFunc(kept, func(n store.Notice) bool { return ended[n.ID] }), err
+}
+
+// noticesLeft returns what noticesKept does, with what remains of each now: the database
+// says what remained when they were last aged.
+func (k *Kiosk) noticesLeft(ctx context.Context) ([]store.Notice, error) {
+	k.aging.Lock()
+	defer k.aging.Unlock()
+	kept, err := k.noticesKept(ctx)
+	now := k.clock.Now()
+	for n := range kept {
+		passed := time.Since(k.aged)
+		if came := now.Sub(kept[n].Received); came >= 0 {
+			passed = min(passed, came)
+		}
+		kept[n].Remaining = max(0, kept[n].Remaining-passed)
+	}
+	return kept, err
+}
+
+// ageNotices keeps what remains of every notice, for a start without a clock.
+func (k *Kiosk) ageNotices(ctx context.Context) {
+	trusted, _ := k.clock.Trusted()
+	now := k.clock.Now()
+	if d := k.clock.Doubt(); d != nil { // what a wrong clock has ended may run still, by the hub's
+		now, trusted = d.Signed, true
+	}
+	k.aging.Lock()
+	at := time.Now()
+	err := k.state.AgeNotices(ctx, at.Sub(k.aged), now, trusted)
+	text := ""
+	if err == nil {
+		k.aged = at
+	} else {
+		text = err.Error()
+	}
+	k.aging.Unlock()
+	k.problem("notices", text)
 }
 
 // sameHub says whether two roots of trust are one hub's: they share a key.

@@ -12,7 +12,7 @@ import (
 // noticed is the notice that display d1 shows now; "" for none.
 func (g *gate) noticed() playlist.ID {
 	g.t.Helper()
-	kept, err := g.noticesKept(g.t.Context())
+	kept, err := g.noticesLeft(g.t.Context())
 	if err != nil {
 		g.t.Fatal(err)
 	}

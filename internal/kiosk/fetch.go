@@ -439,7 +439,7 @@ func (f *fetcher) time(ctx context.Context, p local.Progress) {
 	f.nonce = ""
 	f.mu.Unlock()
 	k.clock.Heard(at.At, p.Took)
-	k.ageNotices(ctx, 0)
+	k.ageNotices(ctx)
 	text := ""
 	if d := k.clock.Doubt(); d != nil {
 		text = fmt.Sprintf("the clock says %s, the hub %s: it is not believed", d.Local.UTC().Format(time.RFC3339), d.Signed.UTC().Format(time.RFC3339))

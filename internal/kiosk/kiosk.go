@@ -58,6 +58,9 @@ type Kiosk struct {
 	wake  chan struct{}
 	began time.Time
 
+	aging sync.Mutex // held while what remains of notices is read and written
+	aged  time.Time  // when it was written last
+
 	content sync.Mutex    // held while content is taken in, and while files are tidied
 	known   chan struct{} // closed once the displays are known
 
@@ -118,7 +121,7 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kiosk{cfg: cfg, lock: lock, clock: cfg.Clock, wake: make(chan struct{}, 1), known: make(chan struct{}), began: time.Now(),
+	k := &Kiosk{cfg: cfg, lock: lock, clock: cfg.Clock, wake: make(chan struct{}, 1), known: make(chan struct{}), began: time.Now(), aged: time.Now(),
 		screens: map[playlist.ID]*screen{}, problems: map[string]string{}}
 	if k.cfg.Log == nil {
 		k.cfg.Log = slog.New(slog.DiscardHandler)

@@ -78,7 +78,7 @@ func (k *Kiosk) resolve(ctx context.Context, g *errgroup.Group) time.Duration {
 	} else {
 		k.problem("clock", "the clock is not trusted: "+why)
 	}
-	kept, err := k.noticesKept(ctx)
+	kept, err := k.noticesLeft(ctx)
 	if err != nil {
 		k.problem("notices", err.Error())
 	}
@@ -288,7 +288,6 @@ func (k *Kiosk) tend(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
 	k.ensureIndex(ctx)
-	kept := time.Now()
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -312,9 +311,7 @@ func (k *Kiosk) tend(ctx context.Context) error {
 		k.touch.keep(ctx)
 		k.judge(ctx)
 		if n%12 == 0 {
-			now := time.Now()
-			k.keep(ctx, now.Sub(kept))
-			kept = now
+			k.keep(ctx)
 			k.ensureIndex(ctx)
 		}
 		if n%720 == 1 { // at the start and once an hour
@@ -367,7 +364,7 @@ func (k *Kiosk) ensureIndex(ctx context.Context) {
 }
 
 // keep persists, once a minute, what a restart must know.
-func (k *Kiosk) keep(ctx context.Context, passed time.Duration) {
+func (k *Kiosk) keep(ctx context.Context) {
 	text := ""
 	if err := store.Writable(k.cfg.Dir); err != nil {
 		text = err.Error()
@@ -383,21 +380,7 @@ func (k *Kiosk) keep(ctx context.Context, passed time.Duration) {
 		text = err.Error()
 	}
 	k.problem("proof of play", text)
-	k.ageNotices(ctx, passed)
-}
-
-// ageNotices keeps what remains of every notice, for a start without a clock.
-func (k *Kiosk) ageNotices(ctx context.Context, passed time.Duration) {
-	trusted, _ := k.clock.Trusted()
-	now := k.clock.Now()
-	if d := k.clock.Doubt(); d != nil { // what a wrong clock has ended may run still, by the hub's
-		now, trusted = d.Signed, true
-	}
-	text := ""
-	if err := k.state.AgeNotices(ctx, passed, now, trusted); err != nil {
-		text = err.Error()
-	}
-	k.problem("notices", text)
+	k.ageNotices(ctx)
 }
 
 // Quit asks every child to end, and ends those that do not within two seconds.

@@ -208,7 +208,7 @@ func (k *Kiosk) latest(display playlist.ID) Kept {
 	k.proof.Flush(ctx)
 	kept := k.keptOf(ctx, display)
 	kept.Notices = map[playlist.ID]time.Duration{}
-	if rows, err := k.state.Notices(ctx); err == nil { // else it runs for what it was sent with
+	if rows, err := k.noticesLeft(ctx); err == nil { // else it runs for what it was sent with
 		for _, n := range rows {
 			kept.Notices[n.ID] = n.Remaining
 		}
