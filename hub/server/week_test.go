@@ -208,7 +208,8 @@ func TestWeekOfThreeOffices(t *testing.T) {
 			w.must(err)
 			w.must(w.Desk.Delete(t.Context(), console, central.Schedules, "lo-lung", doc.Rev))
 		}},
-		{"a clock that goes back", "", w.clockGoesBack},
+		{"a clock that goes back", "", func() { w.clockGoesWrong(-2 * time.Hour) }},
+		{"a clock that is ahead", "", func() { w.clockGoesWrong(2 * time.Hour) }},
 		{"a province's key is replaced", "", w.keyIsReplaced},
 		{"a quiet end", "", func() {}},
 	}
@@ -289,20 +290,20 @@ func (w *week) keyIsReplaced() {
 	}
 }
 
-// clockGoesBack takes a notice while the hub's clock is wrong: it goes out once a person has
+// clockGoesWrong takes a notice while the hub's clock is wrong: it goes out once a person has
 // confirmed the clock, and not before.
-func (w *week) clockGoesBack() {
+func (w *week) clockGoesWrong(off time.Duration) {
 	w.t.Helper()
-	w.clk.add(-2 * time.Hour)
+	w.clk.add(off)
 	w.n++
 	id := playlist.ID(fmt.Sprint("tin-", w.n))
-	starts := w.clk.now().Add(2 * time.Hour)
+	starts := w.clk.now().Add(-off)
 	w.people[langSon][1].do(http.MethodPost, "/notices", playlist.Notice{ID: id, Owner: langSon, Severity: "extreme", Starts: starts, Ends: starts.Add(time.Hour),
 		Bodies: map[playlist.Language]playlist.Body{"vi": {Title: "Lũ", Text: "Lũ về"}}}).want(http.StatusCreated)
 	if err := w.Distribute(w.t.Context()); err == nil {
-		w.t.Error("the hub signs though its clock went back")
+		w.t.Error("the hub signs though its clock went wrong")
 	}
-	w.clk.add(2 * time.Hour)
+	w.clk.add(-off)
 	w.must(w.Desk.ConfirmClock(w.t.Context(), console))
 	w.reaches(id)
 	_, raw, err := w.Desk.TrustFiles(w.t.Context())
