@@ -16,6 +16,7 @@ import (
 	hubclient "cotmoc/hub/client"
 	"cotmoc/hub/feed"
 	"cotmoc/hub/local"
+	"cotmoc/hub/server"
 	"cotmoc/hub/server/central"
 	"cotmoc/hub/server/desk"
 	"cotmoc/hub/server/rights"
@@ -25,8 +26,9 @@ import (
 
 // clock can be set while a hub runs.
 type clock struct {
-	mu sync.Mutex
-	at time.Time
+	mu   sync.Mutex
+	at   time.Time
+	boot time.Duration // the machine's own time, which no wrong clock changes
 }
 
 func (c *clock) now() time.Time {
@@ -38,7 +40,20 @@ func (c *clock) now() time.Time {
 func (c *clock) add(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.at, c.boot = c.at.Add(d), c.boot+d
+}
+
+// slip makes the wall clock wrong.
+func (c *clock) slip(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
+}
+
+func (c *clock) mono() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.boot
 }
 
 // gateplace is a gate of the seed, in Lạng Sơn.
@@ -54,7 +69,12 @@ type fleetHub struct {
 func startFleet(t *testing.T, dir string) *fleetHub {
 	t.Helper()
 	clk := &clock{at: time.Now()}
-	r := start(t, dir, clk.now)
+	return startFleetOn(t, dir, clk, options(clk.now))
+}
+
+func startFleetOn(t *testing.T, dir string, clk *clock, o server.Options) *fleetHub {
+	t.Helper()
+	r := startWith(t, dir, o)
 	ctx, cancel := context.WithCancel(context.Background())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

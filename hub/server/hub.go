@@ -79,11 +79,11 @@ type Hub struct {
 	Fleet   *fleet.Fleet
 	Log     *slog.Logger
 
-	online       desk.OnlineKeys
-	reports      *sqlite.Fleet
-	signing      sync.Mutex // what signs and publishes metadata
-	reassigning  sync.Mutex
-	told         string // the emergency metadata that was announced last
+	online      desk.OnlineKeys
+	reports     *sqlite.Fleet
+	signing     sync.Mutex // what signs and publishes metadata
+	reassigning sync.Mutex
+	told        string // the emergency metadata that was announced last
 
 	clock   *desk.Watch
 	store   *sqlite.Store

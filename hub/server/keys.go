@@ -180,7 +180,7 @@ func (h *Hub) signDemo(ctx context.Context, roles ...string) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err == nil && !signedBy(q, key) {
+		if err == nil && mayStillSign(q, key) {
 			_, err = h.Sign(ctx, desk.Caller{Account: desk.Console, Login: "demonstration", From: "hub"}, q, key)
 		}
 		if !errors.Is(err, central.ErrNotFound) && !errors.Is(err, central.ErrChanged) && !errors.Is(err, desk.ErrWriting) { // it was signed or replaced meanwhile, or comes next
@@ -190,11 +190,11 @@ func (h *Hub) signDemo(ctx context.Context, roles ...string) error {
 	return errors.Join(errs...)
 }
 
-// signedBy says whether a request has a key's signature: one that waits for others is not
-// signed again each minute.
-func signedBy(q desk.Request, key ed25519.PrivateKey) bool {
+// mayStillSign says whether a request is for a key, and lacks its signature: one that waits
+// for others, or for the key that replaced this one, is not signed again each minute.
+func mayStillSign(q desk.Request, key ed25519.PrivateKey) bool {
 	public, err := trust.Public(key)
-	return err == nil && slices.Contains(q.Have, public.ID)
+	return err == nil && slices.Contains(q.Keys, public.ID) && !slices.Contains(q.Have, public.ID)
 }
 
 // Sign signs a request with a key.

@@ -108,7 +108,10 @@ type week struct {
 }
 
 func newWeek(t *testing.T) *week {
-	w := &week{fleetHub: startFleet(t, filepath.Join(t.TempDir(), "hub")), people: map[playlist.ID][2]*client{}, over: map[playlist.ID]bool{}}
+	clk := &clock{at: time.Now(), boot: time.Hour}
+	o := options(clk.now)
+	o.Mono = clk.mono
+	w := &week{fleetHub: startFleetOn(t, filepath.Join(t.TempDir(), "hub"), clk, o), people: map[playlist.ID][2]*client{}, over: map[playlist.ID]bool{}}
 	for n, office := range []playlist.ID{seed.Ministry, langSon, laoCai} {
 		w.people[office] = [2]*client{w.person(fmt.Sprint("bien-tap-", n), office, rights.Author, rights.Publisher),
 			w.person(fmt.Sprint("truc-ban-", n), office, rights.EmergencyOfficer)}
@@ -279,6 +282,7 @@ func (w *week) keyIsReplaced() {
 		return nil
 	}
 	w.alert(seed.Ministry, time.Hour)
+	w.must(w.Distribute(w.t.Context())) // the ministry signs that it trusts the key
 	q := waits()
 	if q == nil {
 		w.t.Fatal("nobody is asked to sign with the new key")
@@ -294,7 +298,7 @@ func (w *week) keyIsReplaced() {
 // confirmed the clock, and not before.
 func (w *week) clockGoesWrong(off time.Duration) {
 	w.t.Helper()
-	w.clk.add(off)
+	w.clk.slip(off)
 	w.n++
 	id := playlist.ID(fmt.Sprint("tin-", w.n))
 	starts := w.clk.now().Add(-off)
@@ -303,7 +307,7 @@ func (w *week) clockGoesWrong(off time.Duration) {
 	if err := w.Distribute(w.t.Context()); err == nil {
 		w.t.Error("the hub signs though its clock went wrong")
 	}
-	w.clk.add(-off)
+	w.clk.slip(-off)
 	w.must(w.Desk.ConfirmClock(w.t.Context(), console))
 	w.reaches(id)
 	_, raw, err := w.Desk.TrustFiles(w.t.Context())

@@ -54,13 +54,17 @@ func options(now func() time.Time) server.Options {
 
 // start serves a hub's folder, which is made if it is not there.
 func start(t *testing.T, dir string, now func() time.Time) *running {
+	return startWith(t, dir, options(now))
+}
+
+func startWith(t *testing.T, dir string, o server.Options) *running {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(dir, "hub.db")); err != nil {
-		if err := server.Init(t.Context(), dir, options(now)); err != nil {
+		if err := server.Init(t.Context(), dir, o); err != nil {
 			t.Fatal(err)
 		}
 	}
-	h, err := server.Open(context.Background(), dir, options(now))
+	h, err := server.Open(context.Background(), dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}

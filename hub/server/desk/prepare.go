@@ -21,43 +21,53 @@ func (d *Desk) Prepare(ctx context.Context) error {
 // half of it for the duty officers, whose keys are at hand, else a third.
 func (d *Desk) prepareOld(ctx context.Context) error {
 	var late []string
-	err := d.Store.Read(ctx, func(r central.Reader) error {
-		signed, err := signedRoles(ctx, r)
-		if err != nil {
-			return err
-		}
-		for id, said := range signed {
-			role, soon := string(id), trust.TargetsLife/3
-			left, _, err := load(ctx, r, central.Signing, role)
-			if err != nil {
-				return err
-			}
-			if role == trust.Emergency {
-				soon = trust.EmergencyLife / 2
-			}
-			rest, life := said.Expires.Sub(d.Now()), trust.TargetsLife
-			if role == trust.Emergency {
-				life = trust.EmergencyLife
-			}
-			if role != trust.Snapshot && role != trust.Timestamp && left.Rev == 0 && (rest < soon || rest > life+24*time.Hour) {
-				late = append(late, role)
-			}
-		}
-		return nil
+	err := d.Store.Read(ctx, func(r central.Reader) (err error) {
+		late, err = d.old(ctx, r)
+		return err
 	})
 	if err != nil || len(late) == 0 {
 		return err
 	}
-	slices.Sort(late)
 	var errs []error
 	for _, role := range late {
 		_, err = do(ctx, d, worker, "prepare signatures again", func(t *tx) (struct{}, error) {
 			t.about(central.Signing, playlist.ID(role), t.tree.root)
+			still, err := d.old(t.ctx, t) // it may have been signed meanwhile
+			if err != nil || !slices.Contains(still, role) {
+				return struct{}{}, err
+			}
 			return struct{}{}, t.again(role)
 		})
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// old lists the roles that need new signatures and do not wait for any.
+func (d *Desk) old(ctx context.Context, r central.Reader) (late []string, err error) {
+	signed, err := signedRoles(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	for id, said := range signed {
+		role, soon := string(id), trust.TargetsLife/3
+		left, _, err := load(ctx, r, central.Signing, role)
+		if err != nil {
+			return nil, err
+		}
+		if role == trust.Emergency {
+			soon = trust.EmergencyLife / 2
+		}
+		rest, life := said.Expires.Sub(d.Now()), trust.TargetsLife
+		if role == trust.Emergency {
+			life = trust.EmergencyLife
+		}
+		if role != trust.Snapshot && role != trust.Timestamp && left.Rev == 0 && (rest < soon || rest > life+24*time.Hour) {
+			late = append(late, role)
+		}
+	}
+	slices.Sort(late)
+	return late, nil
 }
 
 // again proposes what a role says already. The duty officers' document goes along.
@@ -111,6 +121,9 @@ func (d *Desk) prepareMissing(ctx context.Context) error {
 	for _, scope := range missing { // one that is damaged must not hold up the others
 		_, err = do(ctx, d, worker, "prepare heads", func(t *tx) (struct{}, error) {
 			t.about(central.Signing, "", scope)
+			if lacks, err := unnamed(t.ctx, t, t.roleOf(scope), scope); err != nil || !lacks { // it may have been named meanwhile
+				return struct{}{}, err
+			}
 			e, err := t.Edition(t.ctx, scope, 0)
 			if err == nil {
 				_, err = t.propose(t.roleOf(scope), e.Head, e.Number, nil)
