@@ -178,6 +178,89 @@ func (t *tx) takeRoot(raw []byte) error {
 	return t.drop(waiting.Kind, waiting.ID, waiting.Rev)
 }
 
+// prepareLeapt gives what waited for signatures when the hub was restored a number beyond
+// all that was published: signed with its old one, no machine would look at it.
+func (d *Desk) prepareLeapt(ctx context.Context) error {
+	var roles []string
+	err := d.Store.Read(ctx, func(r central.Reader) (err error) {
+		roles, err = leapt(ctx, r)
+		return err
+	})
+	if err != nil || len(roles) == 0 {
+		return err
+	}
+	_, err = do(ctx, d, worker, "number again what waits", func(t *tx) (struct{}, error) {
+		t.about(central.Signing, "", t.tree.root)
+		roles, err := leapt(t.ctx, t)
+		if err != nil {
+			return struct{}{}, err
+		}
+		for _, role := range roles {
+			if err := t.renumber(role); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, t.detail(map[string]any{"roles": roles})
+	})
+	return err
+}
+
+// leapt lists the roles whose waiting metadata was numbered before the last restore. Roots
+// follow each other one by one: they never leap.
+func leapt(ctx context.Context, r central.Reader) (out []string, err error) {
+	_, l, err := loadLeaps(ctx, r)
+	if err != nil || l.Restores == 0 {
+		return nil, err
+	}
+	docs, err := r.List(ctx, central.Query{Kind: central.Signing})
+	if err != nil {
+		return nil, err
+	}
+	for _, doc := range docs {
+		m, err := central.Decode[metadataDoc](doc)
+		if err != nil {
+			return nil, err
+		}
+		said, err := trust.Read(m.Raw)
+		if err != nil {
+			return nil, err
+		}
+		role := string(doc.ID)
+		if role == trust.Root || said.Version >= l.At[doc.ID]+leapBy {
+			continue
+		}
+		_, held, err := holders(ctx, r, role)
+		if err != nil {
+			return nil, err
+		}
+		if held { // else it cannot be proposed
+			out = append(out, role)
+		}
+	}
+	return out, nil
+}
+
+// renumber proposes again what waits; the duty officers' document is made new.
+func (t *tx) renumber(role string) error {
+	doc, m, err := load(t.ctx, t, central.Signing, role)
+	if err != nil {
+		return err
+	}
+	if role == trust.Emergency {
+		return t.drop(doc.Kind, doc.ID, doc.Rev)
+	}
+	said, err := trust.Read(m.Raw)
+	if err != nil {
+		return err
+	}
+	number := int64(0)
+	if said.Head != nil {
+		number = said.Head.Number
+	}
+	_, err = t.propose(role, m.Head, number, nil)
+	return err
+}
+
 func nextNumber(ctx context.Context, r central.Reader, scope playlist.ID, last int64) (int64, error) {
 	_, l, err := central.Load[leaps](ctx, r, central.Settings, leapSetting)
 	if errors.Is(err, central.ErrNotFound) { // never restored

@@ -13,7 +13,7 @@ import (
 
 // Prepare brings what waits for signatures up to date.
 func (d *Desk) Prepare(ctx context.Context) error {
-	return errors.Join(d.PrepareEmergency(ctx), d.prepareStale(ctx), d.prepareMissing(ctx), d.prepareOld(ctx))
+	return errors.Join(d.prepareLeapt(ctx), d.PrepareEmergency(ctx), d.prepareStale(ctx), d.prepareMissing(ctx), d.prepareOld(ctx))
 }
 
 // prepareOld lets roles wait for new signatures that were signed for too long, by a clock
