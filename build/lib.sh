@@ -76,7 +76,7 @@ build_all() {
 	local stamp
 	stamp=$(git log -1 --format=%ct 2>/dev/null || echo 1793491200)
 	say "building (the first time takes some minutes)"
-	CGO_ENABLED=1 go build -tags "$tags" -ldflags "-X cotmoc/device.BuildUnix=$stamp" -o bin/ ./cmd/...
+	CGO_ENABLED=1 go build -tags "$tags" -ldflags "-X cotmoc/device.BuildUnix=$stamp -X cotmoc/internal/version.Number=$(cat VERSION)" -o bin/ ./cmd/...
 }
 
 build_sample() {

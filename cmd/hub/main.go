@@ -18,6 +18,7 @@ import (
 	"cotmoc/hub/server"
 	"cotmoc/hub/server/desk"
 	"cotmoc/hub/server/intake"
+	"cotmoc/internal/version"
 	"cotmoc/playlist"
 )
 
@@ -57,6 +58,7 @@ const usage = `usage: hub COMMAND [FLAGS]
   clock confirm             it was checked and is right: sign again
   clock correct --to TIME   a root that sets kiosks' clocks back, after wrong times went out
   export DIR                write a stick (--place ID)
+  --version                 say which version this is
   status                    editions, what waits, health (--json)
   audit verify              follow the audit's chain, also while no hub runs
                             (--key FILE, --checkpoints FILE: what was kept elsewhere)
@@ -100,6 +102,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 		return onHub(ctx, command, rest, in, out, stderr)
 	}
 	switch command {
+	case "--version":
+		fmt.Fprintln(out, "hub", version.Number)
+		return 0, nil
 	case "init":
 		return initHub(ctx, rest, out, stderr)
 	case "serve":

@@ -302,6 +302,24 @@ func TestDamagedDatabaseIsSaidAndThePictureStays(t *testing.T) {
 	m.until("the picture is seen", m.shows(orange))
 }
 
+// The programs say which version they are.
+func TestVersion(t *testing.T) {
+	want, err := os.ReadFile("../../VERSION")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := os.Getenv("COTMOC_BIN")
+	if bin == "" {
+		t.Skip("COTMOC_BIN names no folder of built programs; build/test sets it")
+	}
+	for _, program := range []string{"hub", "kiosk"} {
+		out, err := exec.Command(filepath.Join(bin, program), "--version").Output()
+		if err != nil || string(out) != program+" "+string(want) {
+			t.Errorf("%q, %v", out, err)
+		}
+	}
+}
+
 // A notice covers everything at once, ends by itself, and the programme goes
 // on where it stood.
 func TestNoticeCoversAndEnds(t *testing.T) {

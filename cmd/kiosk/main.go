@@ -16,6 +16,7 @@ import (
 	"cotmoc/hub/client"
 	"cotmoc/hub/local"
 	"cotmoc/hub/trust"
+	"cotmoc/internal/version"
 )
 
 // Exit codes of the contract.
@@ -73,6 +74,10 @@ func dispatch(ctx context.Context, c *cli, args []string) int {
 		}
 		return 0
 	}
+	if args[0] == "--version" {
+		fmt.Fprintln(c.out, "kiosk", version.Number)
+		return 0
+	}
 	for _, cmd := range commands {
 		if cmd.name != args[0] {
 			continue
@@ -119,6 +124,7 @@ func usage(w io.Writer) {
 	for _, cmd := range commands {
 		fmt.Fprintf(w, "  kiosk %-8s %s\n                 %s\n", cmd.name, cmd.args, cmd.does)
 	}
+	fmt.Fprintln(w, "  kiosk --version")
 	fmt.Fprintln(w, "Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused, 4 not enrolled, 5 asks to be restarted.")
 }
 
