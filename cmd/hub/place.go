@@ -100,6 +100,9 @@ func printMove(out io.Writer, p desk.MovePreview, done bool) {
 	for _, h := range p.Leaning {
 		fmt.Fprintf(out, "  leans on %s %s of %s: %s\n", h.Kind, h.ID, h.Scope, h.Why)
 	}
+	for _, h := range p.Changed {
+		fmt.Fprintf(out, "  changes %s %s of %s: %s\n", h.Kind, h.ID, h.Scope, h.Why)
+	}
 	fmt.Fprintf(out, "%d accounts lose rights there, %d gain some\n", len(p.Loses), len(p.Gains))
 	if p.Unheld {
 		fmt.Fprintf(out, "NOBODY CAN SIGN FOR %s: give its role to keys first with hub trust set\n", p.Scope)

@@ -261,12 +261,14 @@ func signatures(ctx context.Context, c *call) (int, error) {
 	if *give != "" {
 		return failed(giveOut(ctx, c, c.path(*give)))
 	}
-	for _, path := range files {
+	_, err = c.hub.Desk.WriteEditions(ctx, c.hub.Public) // what is signed must be there
+	errs := []error{err}
+	for _, path := range files { // one that is not taken holds up no other: it may be a notice
 		if err := takeSigned(ctx, c, c.path(path)); err != nil {
-			return failed(fmt.Errorf("%s: %w", path, err))
+			errs = append(errs, fmt.Errorf("%s: %w", path, err))
 		}
 	}
-	return failed(c.hub.Distribute(ctx))
+	return failed(errors.Join(append(errs, c.hub.Distribute(ctx))...))
 }
 
 func giveOut(ctx context.Context, c *call, dir string) error {

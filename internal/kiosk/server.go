@@ -230,7 +230,9 @@ func refreshed(prog *playlist.Programme, kept Kept) *playlist.Programme {
 	if left, ok := kept.Notices[noticeOf(prog)]; ok {
 		n := *p.Notice
 		n.Remaining = playlist.Duration(left)
-		p.Notice = &n
+		if p.Notice = &n; left <= 0 && !p.Clock.Trusted { // a stage takes nothing left for all of it
+			p.Notice = nil
+		}
 	}
 	return &p
 }

@@ -315,11 +315,10 @@ func (t *tx) leaving(scope playlist.ID, old playlist.Rows) (map[playlist.ID]bool
 		at[doc.ID] = doc.Owner
 	}
 	for _, d := range old.Displays { // a place that was merged gave its displays away
-		now, known := t.tree.Places[at[d.ID]]
-		if !merged[d.Place] || !known || t.tree.scopeOfPlace(now) == scope {
+		to := t.tree.scope(at[d.ID])
+		if _, known := t.tree.Places[at[d.ID]]; !merged[d.Place] || !known || to == scope {
 			continue
 		}
-		to := t.tree.scopeOfPlace(now)
 		s, err := t.d.signedRows(t.ctx, t, to, heads[to])
 		if err != nil {
 			return nil, err

@@ -36,6 +36,7 @@ type MovePreview struct {
 	Rows     map[string]int `json:"rows"`     // that they own, by kind
 	Naming   []Held         `json:"naming"`   // rows of others that name what moves: they will not reach it
 	Leaning  []Held         `json:"leaning"`  // rows of others on which the places' own rows lean: they go along
+	Changed  []Held         `json:"changed"`  // rows of a merger that are meant for other screens afterwards, or for none
 	Loses    []playlist.ID  `json:"loses"`    // accounts whose rights from above end there
 	Gains    []playlist.ID  `json:"gains"`    // accounts whose rights from above begin there
 	Unheld   bool           `json:"unheld"`   // nobody can sign for the new scope
@@ -83,6 +84,9 @@ func (t *tx) mayMove(m Move) (playlist.Place, error) {
 	if err := firstOf(t.need(rights.Administer, p.Parent), t.need(rights.Administer, m.To)); err != nil {
 		return p, err
 	}
+	if m.Merge && p.Kind == playlist.Gate { // its facts are no other place's
+		return p, &playlist.Error{Code: playlist.CodeRefused, Where: "place " + string(m.Place), Detail: "a gate does not go up in another place: say in its facts that it is closed, or delete it once nothing is there"}
+	}
 	for _, moved := range t.moved(m) {
 		if err := t.tree.fits(moved); err != nil {
 			return p, err
@@ -108,7 +112,7 @@ func (t *tx) moved(m Move) []playlist.Place {
 
 func (t *tx) previewMove(m Move) (MovePreview, error) {
 	old, err := t.mayMove(m)
-	p := MovePreview{Move: m, Rows: map[string]int{}, Machines: []playlist.ID{}, Naming: []Held{}, Leaning: []Held{}, Loses: []playlist.ID{}, Gains: []playlist.ID{}}
+	p := MovePreview{Move: m, Rows: map[string]int{}, Machines: []playlist.ID{}, Naming: []Held{}, Leaning: []Held{}, Changed: []Held{}, Loses: []playlist.ID{}, Gains: []playlist.ID{}}
 	if err != nil {
 		return p, err
 	}
@@ -134,6 +138,11 @@ func (t *tx) previewMove(m Move) (MovePreview, error) {
 	}
 	if err := t.entangled(&p, in); err != nil {
 		return p, err
+	}
+	if m.Merge {
+		if p.Changed, err = t.retarget(m, false); err != nil {
+			return p, err
+		}
 	}
 	left := old.Parent
 	if m.Merge { // rights over a place that is merged are not rights over what it is merged into
@@ -270,106 +279,5 @@ func (t *tx) carryOut(m Move) error {
 	if !m.Merge {
 		return nil
 	}
-	return t.reown(m.Place, m.To)
-}
-
-// ownerFields are the fields of a row that say who owns it.
-var ownerFields = map[central.Kind]string{central.Displays: "place", central.Facts: "gate", central.Accounts: "place", central.Grants: "place", central.Devices: "place"}
-
-// reown gives everything that a place owns to another, but for rights: those over a small
-// place are none over a large one. What was meant for the place is meant for its displays,
-// or where that cannot be said, for the other.
-func (t *tx) reown(from, to playlist.ID) error {
-	if err := t.retarget(from, to); err != nil {
-		return err
-	}
-	owned := slices.DeleteFunc(slices.Clone(ownedKinds), func(k central.Kind) bool { return k == central.Grants })
-	for _, k := range append(owned, central.Versions, central.Comments, central.Reviews, central.Approvals, central.Files) {
-		docs, err := t.List(t.ctx, central.Query{Kind: k, Owners: []playlist.ID{from}})
-		if err != nil {
-			return err
-		}
-		for _, doc := range docs {
-			doc.Owner = to
-			var body map[string]json.RawMessage
-			field := ownerFields[k]
-			if field == "" {
-				field = "owner"
-			}
-			if json.Unmarshal(doc.Body, &body) == nil && body[field] != nil {
-				if body[field], err = json.Marshal(to); err != nil {
-					return fmt.Errorf("%s %s: %w", k, doc.ID, err)
-				}
-				if err := doc.Encode(body); err != nil {
-					return err
-				}
-			}
-			if _, err := t.put(doc); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// retarget changes every row that is meant for a place which is merged into another.
-func (t *tx) retarget(from, to playlist.ID) error {
-	docs, err := displaysAt(t.ctx, t, from)
-	if err != nil {
-		return err
-	}
-	var displays []playlist.ID
-	for _, doc := range docs {
-		displays = append(displays, doc.ID)
-	}
-	for _, k := range []central.Kind{central.Schedules, central.Mandatory, central.Notices} {
-		docs, err := t.List(t.ctx, central.Query{Kind: k})
-		if err != nil {
-			return err
-		}
-		for _, doc := range docs {
-			var row struct{ Places, Displays []playlist.ID }
-			if err := json.Unmarshal(doc.Body, &row); err != nil {
-				return fmt.Errorf("%s %s: %w", k, doc.ID, err)
-			}
-			everywhere := doc.Owner == from && len(row.Places)+len(row.Displays) == 0
-			if !slices.Contains(row.Places, from) && !everywhere {
-				continue
-			}
-			if err := t.aim(doc, row.Places, from, to, displays); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// aim changes what one row is meant for.
-func (t *tx) aim(doc central.Doc, places []playlist.ID, from, to playlist.ID, displays []playlist.ID) error {
-	var body map[string]json.RawMessage
-	err := json.Unmarshal(doc.Body, &body)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", doc.Kind, doc.ID, err)
-	}
-	if doc.Kind == central.Schedules && len(displays) > 0 && !slices.ContainsFunc(places, func(p playlist.ID) bool { return p != from }) {
-		delete(body, "places")
-		body["displays"], err = json.Marshal(displays)
-	} else {
-		var aimed []playlist.ID
-		for _, p := range places {
-			if p == from {
-				p = to
-			}
-			aimed = with(aimed, p)
-		}
-		body["places"], err = json.Marshal(with(aimed, to))
-	}
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", doc.Kind, doc.ID, err)
-	}
-	if err := doc.Encode(body); err != nil {
-		return err
-	}
-	_, err = t.put(doc)
-	return err
+	return t.goUp(m)
 }

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -59,17 +60,17 @@ func (d *Desk) MovePlace(ctx context.Context, by Caller, m Move, seen string) (M
 		if err := t.keepMove(central.Doc{Kind: central.Moves, ID: plan.ID, Owner: t.tree.root, Due: plan.Begins}, plan); err != nil {
 			return p, err
 		}
-		t.after = append(t.after, func() {
-			if due = d.ApplyMoves(context.WithoutCancel(ctx)); due != nil {
-				d.Log.Error("A move could not be carried out", "error", due)
+		if !plan.Begins.After(t.now) {
+			for _, h := range p.Changed {
+				if h.Why == whyInForce {
+					return p, inUse(central.Places, m.Place, fmt.Sprintf("%v: %s", errNotice, h.ID))
+				}
 			}
-		})
+			t.after = append(t.after, func() { due = d.carryOutMove(context.WithoutCancel(ctx), plan.ID) })
+		}
 		return p, nil
 	})
-	if err == nil && m.On == (playlist.Date{}) {
-		err = due
-	}
-	return p, err
+	return p, errors.Join(err, due)
 }
 
 // dayOf is the instant at which a move's day begins at its place.
@@ -189,6 +190,9 @@ func (t *tx) planner(m PlannedMove) (Caller, error) {
 // waiting.
 func (d *Desk) ApplyMoves(ctx context.Context) error {
 	var due []central.Doc
+	if d.Clock.Check() != nil { // its day may not have come
+		return nil
+	}
 	err := d.Store.Read(ctx, func(r central.Reader) (err error) {
 		due, err = r.List(ctx, central.Query{Kind: central.Moves, States: []string{string(MovePlanned), string(MoveClosing)}, Due: d.Now()})
 		return err
@@ -199,13 +203,22 @@ func (d *Desk) ApplyMoves(ctx context.Context) error {
 			errs = append(errs, d.removeClosed(ctx, doc.ID))
 			continue
 		}
-		failure := d.applyMove(ctx, doc.ID)
-		if failure == nil {
-			continue
-		}
-		errs = append(errs, failure, d.moveFailed(ctx, doc.ID, failure))
+		errs = append(errs, d.carryOutMove(ctx, doc.ID))
 	}
 	return errors.Join(errs...)
+}
+
+// carryOutMove carries out one move. One that a notice in force holds up waits; another
+// that cannot be carried out has failed.
+func (d *Desk) carryOutMove(ctx context.Context, id playlist.ID) error {
+	err := d.applyMove(ctx, id)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNotice):
+		return d.moveWaits(ctx, id, MovePlanned, err.Error())
+	}
+	return errors.Join(err, d.moveFailed(ctx, id, err))
 }
 
 // stillIn reads a move that is to be in a state; it may have left it meanwhile.
@@ -223,6 +236,12 @@ func (d *Desk) applyMove(ctx context.Context, id playlist.ID) error {
 		if err != nil || !still {
 			return struct{}{}, err
 		}
+		if m.Close { // the place above may be another by now
+			m.To = ""
+			if m.Move, err = t.closing(m.Move); err != nil {
+				return struct{}{}, err
+			}
+		}
 		if t.by, err = t.planner(m); err != nil {
 			return struct{}{}, err
 		}
@@ -233,7 +252,7 @@ func (d *Desk) applyMove(ctx context.Context, id playlist.ID) error {
 		if err := t.carryOut(m.Move); err != nil {
 			return struct{}{}, err
 		}
-		m.State = MoveDone
+		m.State, m.Why = MoveDone, ""
 		if m.Close {
 			m.State = MoveClosing
 		}
@@ -278,20 +297,20 @@ func (d *Desk) removeClosed(ctx context.Context, id playlist.ID) error {
 		if err != nil || !still {
 			return struct{}{}, err
 		}
-		if err := t.endOf(m.Place); err != nil {
+		if err := t.endOf(m); err != nil {
 			return struct{}{}, err
 		}
 		m.State, m.Why = MoveDone, ""
 		return struct{}{}, t.keepMove(doc, m)
 	})
-	if playlist.CodeOf(err) == playlist.CodeRefused { // something needs it still: looked at again
-		return d.closingWaits(ctx, id, err.Error())
+	if playlist.CodeOf(err) == playlist.CodeRefused || errors.Is(err, errNotice) { // something needs it still: looked at again
+		return d.moveWaits(ctx, id, MoveClosing, err.Error())
 	}
 	return err
 }
 
-// closingWaits keeps what a place that closes waits for.
-func (d *Desk) closingWaits(ctx context.Context, id playlist.ID, why string) error {
+// moveWaits keeps what a move waits for that stays in its state.
+func (d *Desk) moveWaits(ctx context.Context, id playlist.ID, state MoveState, why string) error {
 	doc, err := d.Get(ctx, central.Moves, id)
 	if err != nil {
 		return err
@@ -299,8 +318,8 @@ func (d *Desk) closingWaits(ctx context.Context, id playlist.ID, why string) err
 	if m, err := decodeMove(doc); err != nil || m.Why == why {
 		return err
 	}
-	_, err = do(ctx, d, worker, "place closes", func(t *tx) (struct{}, error) {
-		doc, m, still, err := t.stillIn(id, MoveClosing)
+	_, err = do(ctx, d, worker, "move waits", func(t *tx) (struct{}, error) {
+		doc, m, still, err := t.stillIn(id, state)
 		if err != nil || !still {
 			return struct{}{}, err
 		}
@@ -310,14 +329,28 @@ func (d *Desk) closingWaits(ctx context.Context, id playlist.ID, why string) err
 	return err
 }
 
-// endOf deletes a place with the rights at it and the invitations to it.
-func (t *tx) endOf(place playlist.ID) error {
+// endOf deletes a closed place with the rights at it and the invitations to it. What came
+// to it since it was closed goes the way of the rest.
+func (t *tx) endOf(m PlannedMove) error {
+	place := m.Place
 	doc, err := t.Get(t.ctx, central.Places, place)
 	if errors.Is(err, central.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
+	}
+	if _, ok := t.tree.Places[m.To]; ok {
+		if err := t.goUp(m.Move); err != nil {
+			return err
+		}
+	}
+	busy, err := t.Count(t.ctx, central.Query{Kind: central.Jobs, Owners: []playlist.ID{place}, States: []string{JobQueued, JobRunning}})
+	if err == nil && busy == 0 {
+		busy, err = t.Count(t.ctx, central.Query{Kind: central.Uploads, Owners: []playlist.ID{place}})
+	}
+	if err != nil || busy > 0 {
+		return errors.Join(err, inUse(central.Places, place, "files are still being taken in there"))
 	}
 	for _, k := range []central.Kind{central.Grants, central.Pairings} {
 		docs, err := t.List(t.ctx, central.Query{Kind: k, Owners: []playlist.ID{place}})

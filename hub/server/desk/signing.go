@@ -438,7 +438,7 @@ func (d *Desk) AddSignature(ctx context.Context, by Caller, role string, version
 		if err := t.detail(map[string]any{"version": q.Version, "key": sig.KeyID, "changes": len(q.Changes)}); err != nil {
 			return q, err
 		}
-		if err := t.written(role, q.Head); err != nil {
+		if err := t.written(role, raw); err != nil {
 			return q, err
 		}
 		whole, err := t.enough(q)
@@ -453,25 +453,6 @@ func (d *Desk) AddSignature(ctx context.Context, by Caller, role string, version
 		}
 		return q, t.rootFollows()
 	})
-}
-
-// ErrWriting is returned when what is to be signed names an edition whose files are not
-// written yet: machines would look for what is not there.
-var ErrWriting = errors.New("its edition is still being written: sign again in a moment")
-
-// written says whether what a role names is there for machines to fetch.
-func (t *tx) written(role string, head []byte) error {
-	if t.d.Written == nil || role == trust.Emergency || role == trust.Root || head == nil {
-		return nil
-	}
-	var h feed.Head
-	if err := json.Unmarshal(head, &h); err != nil {
-		return fmt.Errorf("what %s names: %w", role, err)
-	}
-	if !t.d.Written(h.Scope, h.Number) {
-		return fmt.Errorf("%s, number %d: %w", h.Scope, h.Number, ErrWriting)
-	}
-	return nil
 }
 
 // waiting stores a request of the given role.

@@ -76,6 +76,8 @@ func (v *view) Tell(m desk.Message) string {
 		fill = append(fill, "{used}", v.T("what-"+arg(0))+" "+v.Row(central.Kind(arg(0)), playlist.ID(arg(1))))
 	case "grant-ended":
 		fill = append(fill, "{role}", v.T("role-"+arg(0)))
+	case "target-gone":
+		fill = append(fill, "{place}", v.Place(playlist.ID(arg(0))))
 	case "move-failed":
 		fill = append(fill, "{to}", v.Place(playlist.ID(arg(0))))
 	}
