@@ -367,7 +367,7 @@ func TestStrangersAtTheDoor(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
 		}
 	}
-	for _, body := range []string{"", "{", `{"public":"AA","csr":"AA"}`, `{"public":null}`, strings.Repeat("x", 100_000)} {
+	for _, body := range []string{"", "{", `{"public":"AA","csr":"AA"}`, `{"public":null}`, strings.Repeat("x", 20_000)} { // the last is sent at once: its sender reads the answer though it was not read whole
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.door+"/device/v1/ask", strings.NewReader(body))
 		f.must(err)
 		resp, err := insecure.Do(req)
