@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"cotmoc/hub/server/desk"
 	"cotmoc/playlist"
@@ -38,7 +39,11 @@ func place(ctx context.Context, c *call) (int, error) {
 	case len(rest) == 1 && rest[0] == "moves":
 		return failed(printMoves(ctx, c, *asJSON))
 	case len(rest) == 2 && rest[0] == "cancel":
-		return failed(c.hub.Desk.CancelMove(ctx, by, playlist.ID(rest[1])))
+		if err := c.hub.Desk.CancelMove(ctx, by, playlist.ID(rest[1])); err != nil {
+			return failed(err)
+		}
+		fmt.Fprintf(c.out, "%s is cancelled\n", rest[1])
+		return 0, nil
 	case len(rest) != 2 || !slices.Contains([]string{"move", "merge", "close"}, rest[0]) || (*to == "") != (rest[0] == "close"):
 		return 2, errors.New("give: place move ID --to ID, place merge ID --to ID, place close ID, place moves, place cancel MOVE, or place import FILE.csv")
 	}
@@ -64,6 +69,9 @@ func place(ctx context.Context, c *call) (int, error) {
 	return 0, nil
 }
 
+// vietnam is the time of the offices.
+var vietnam = time.FixedZone("Asia/Ho_Chi_Minh", 7*3600)
+
 // printMoves lists the moves that wait, and what became of those before.
 func printMoves(ctx context.Context, c *call, asJSON bool) error {
 	all, err := c.hub.Desk.PlannedMoves(ctx)
@@ -81,7 +89,7 @@ func printMoves(ctx context.Context, c *call, asJSON bool) error {
 		case m.Merge:
 			what = "merge"
 		}
-		fmt.Fprintf(c.out, "%s  %-9s %s %s to %s, from %s, by %s %s\n", m.ID, m.State, what, m.Place, m.To, m.Begins.Format("2006-01-02 15:04 MST"), m.By, m.Why)
+		fmt.Fprintf(c.out, "%s  %-9s %s %s to %s, from %s, by %s %s %s\n", m.ID, m.State, what, m.Place, m.To, m.Begins.In(vietnam).Format("2006-01-02 15:04"), m.By, m.Source, m.Why)
 	}
 	return nil
 }

@@ -88,7 +88,11 @@ func runStatus(ctx context.Context, c *cli, args []string) error {
 		}
 	}
 	fmt.Fprintf(c.out, "files      %d, %d MB, %d damaged\n", st.Inventory.Files, st.Inventory.Bytes>>20, len(st.Inventory.Damaged))
-	fmt.Fprintf(c.out, "proof      %d rows\n", st.Plays)
+	fmt.Fprintf(c.out, "proof      %d rows", st.Plays)
+	if st.Sync != nil {
+		fmt.Fprintf(c.out, ", %d wait for the hub", st.Sync.Outbox)
+	}
+	fmt.Fprintln(c.out)
 	for _, ch := range st.Children {
 		fmt.Fprintf(c.out, "child      %s, process %d, %d restarts\n", ch.Name, ch.PID, ch.Restarts)
 	}

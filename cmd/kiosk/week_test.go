@@ -271,6 +271,30 @@ func (w *realWeek) quiet() {
 	}
 }
 
+// proved waits until the hub knows of every machine when it showed a notice.
+func (w *realWeek) proved(id playlist.ID) {
+	w.t.Helper()
+	w.token = w.tokens["bvhttdl"]
+	began := time.Now()
+	for tick := time.NewTicker(200 * time.Millisecond); ; <-tick.C {
+		var shown []struct {
+			Device  string
+			Seconds float64
+		}
+		w.ask(http.MethodGet, "/notices/"+string(id)+"/shown", "", nil, &shown)
+		of := map[string]bool{}
+		for _, s := range shown {
+			of[s.Device] = s.Seconds > 0
+		}
+		if len(of) == len(w.machines) {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			w.t.Fatalf("the hub knows of %d machines of %d that they showed %s", len(of), len(w.machines), id)
+		}
+	}
+}
+
 // linkDrops cuts a machine's line, lets offices give and cancel notices meanwhile, and mends
 // it: the machine shows what counts now, and nothing that is over.
 func (w *realWeek) linkDrops(l *line) {
@@ -370,6 +394,7 @@ func TestWeekWithRealPrograms(t *testing.T) {
 			second := w.alert("p-lang-son", time.Hour)
 			w.alert("bvhttdl", 6*time.Second, first, second)
 			w.quiet()
+			w.proved(first)
 			gate.until("the notice has left the screen", func() bool { return !screentest.Near(gate.pixelAt(4, 175), red, 12) })
 		})
 	}

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"cotmoc/hub/feed"
 	"cotmoc/hub/local"
 	"cotmoc/hub/trust"
+	"cotmoc/playlist"
 )
 
 // How often the hub is looked at without being told to: seldom while its stream is
@@ -70,6 +73,7 @@ func (f *Fetch) Wants(w local.Want) {
 	f.mu.Lock()
 	first := f.want == nil
 	f.want = &w
+	f.owed = f.owed || w.Urgent // somebody stands there and waits
 	f.mu.Unlock()
 	poke(f.fresh)
 	poke(f.speak)
@@ -378,6 +382,17 @@ func (f *Fetch) deliver(ctx context.Context) {
 // wait for the next report.
 const fewPlays = 100
 
+// worth says whether proof is worth a connection of its own: there is much of it, or a
+// notice is in it, of which somebody wants to know where it was shown.
+func worth(b *feed.Batch) bool {
+	return len(b.Plays) >= fewPlays || slices.ContainsFunc(b.Plays, func(p feed.Play) bool {
+		var row struct {
+			Schedule string `json:"schedule"`
+		}
+		return json.Unmarshal(p.Row, &row) == nil && strings.HasPrefix(row.Schedule, playlist.NoticePrefix)
+	})
+}
+
 func (f *Fetch) deliverOnce(ctx context.Context, w local.Want) error {
 	f.mu.Lock()
 	owed := f.owed
@@ -395,7 +410,7 @@ func (f *Fetch) deliverOnce(ctx context.Context, w local.Want) error {
 		f.mu.Unlock()
 		f.progress(local.Progress{Time: &out.Time, Took: time.Since(began), Assignment: out.Assignment})
 	}
-	if w.Plays == nil || !due && len(w.Plays.Plays) < fewPlays {
+	if w.Plays == nil || !due && !worth(w.Plays) {
 		return nil
 	}
 	env, err := trust.Seal(feed.WhatBatch, w.Plays, f.Client.ID.Key)

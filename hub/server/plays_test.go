@@ -153,7 +153,8 @@ func TestNoticeIsProved(t *testing.T) {
 	}
 	b := feed.Batch{Device: id.Device, Epoch: "e1"}
 	for n, r := range []json.RawMessage{
-		row("1", "screen", "", "notice:a", "a", -9*time.Minute, -4*time.Minute, true), row("2", "screen", "", "notice:a", "a", -3*time.Minute, -2*time.Minute, false),
+		row("1", "screen", "", "notice:a", "a", -9*time.Minute, -4*time.Minute, true), row("2", "screen", "", "notice:a", "a", -4*time.Minute, -3*time.Minute, false),
+		row("2b", "screen", "", "notice:a", "a", -2*time.Minute, -time.Minute, true), // something else was on between
 		row("3", "screen", "", "notice:b", "b", -2*time.Minute, -time.Minute, true),
 		// Not so: of another display, of a layer, of two names, of an item on the stand-in.
 		row("4", "another", "", "notice:a", "a", -time.Minute, 0, true), row("5", "screen", "main", "notice:a", "a", -time.Minute, 0, true),
@@ -169,8 +170,8 @@ func TestNoticeIsProved(t *testing.T) {
 	}
 	shown, err := f.Fleet.Store.Shown(t.Context(), "a")
 	f.must(err)
-	if len(shown) != 1 || shown[0].Device != id.Device || shown[0].Display != playlist.StandIn || shown[0].Seconds != 360 || shown[0].Trusted ||
-		!shown[0].From.Equal(f.clk.now().Add(-9*time.Minute)) || !shown[0].Until.Equal(f.clk.now().Add(-2*time.Minute)) {
+	if len(shown) != 2 || shown[1].Seconds != 60 || !shown[1].Trusted || shown[0].Device != id.Device || shown[0].Display != playlist.StandIn || shown[0].Seconds != 360 || shown[0].Trusted ||
+		!shown[0].From.Equal(f.clk.now().Add(-9*time.Minute)) || !shown[0].Until.Equal(f.clk.now().Add(-3*time.Minute)) {
 		t.Errorf("of a: %+v", shown)
 	}
 	for notice, want := range map[playlist.ID]int{"b": 1, "c": 0, "": 0} {

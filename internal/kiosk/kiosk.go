@@ -148,6 +148,7 @@ func Open(ctx context.Context, cfg Config) (*Kiosk, error) {
 		k.clock = device.ContinueClock(kept)
 	}
 	k.proof = proof.NewLog(k.state)
+	k.proof.Noticed = func() { k.fetch.wantChanged() }
 	k.sound = newSoundDesk(k)
 	k.touch = newTouchDesk(k)
 	k.staff = newStaffDesk(k)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,9 @@ type Writer interface {
 type Log struct {
 	to   Writer
 	boot string
+
+	// Noticed is called after proof of a notice was written: somebody waits for it.
+	Noticed func()
 
 	writing chan struct{} // one batch at a time: an older one that fails must not come after a newer
 	mu      sync.Mutex
@@ -132,6 +136,9 @@ func (l *Log) Flush(ctx context.Context) {
 	defer l.mu.Unlock()
 	l.lastErr = err
 	if err == nil {
+		if l.Noticed != nil && slices.ContainsFunc(batch.Plays, func(p store.Play) bool { return strings.HasPrefix(string(p.Schedule), playlist.NoticePrefix) }) {
+			l.Noticed()
+		}
 		return
 	}
 	l.batch.Plays = append(batch.Plays, l.batch.Plays...)

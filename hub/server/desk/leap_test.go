@@ -32,6 +32,12 @@ func TestWaitingIsNumberedAgain(t *testing.T) {
 		t.Fatalf("what waits: %v", before)
 	}
 	s.ok(s.Store.Write(t.Context(), func(tx central.Tx) error { return LeapAhead(t.Context(), tx) }))
+	s.ok(s.Witness(t.Context(), OnlineKeys{Snapshot: s.signer(trust.Snapshot), Timestamp: s.signer(trust.Timestamp), Assignment: s.signer(trust.Assignment)})) // at once: machines look at nothing older than what they have
+	_, raw, err := s.TrustFiles(t.Context())
+	s.ok(err)
+	if stamp, err := trust.Read(raw); err != nil || stamp.Version < leapBy {
+		t.Errorf("the timestamp after the restore: %+v, %v", stamp, err)
+	}
 	s.ok(s.Prepare(t.Context()))
 	after := versions()
 	for role := range before {

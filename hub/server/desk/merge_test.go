@@ -159,9 +159,7 @@ func TestNoticeHoldsAMerger(t *testing.T) {
 func TestClosingOnItsDay(t *testing.T) {
 	s, _ := moving(t)
 	s.planMove(s.console, Move{Place: "dd", Close: true, On: moveOn})
-	pre, err := s.PreviewMove(t.Context(), s.console, Move{Place: "dd", To: "lc"})
-	s.ok(err)
-	s.ok(second(s.MovePlace(t.Context(), s.console, Move{Place: "dd", To: "lc"}, pre.Seen)))
+	s.put(s.console, central.Places, "dd", playlist.Place{ID: "dd", Parent: "lc", Kind: playlist.Commune, Names: playlist.Names{"vi": "Đồng Đăng"}})
 	mono := time.Minute
 	s.Clock = NewWatch(func() time.Time { return s.now }, func() time.Duration { return mono }, nil)
 	right := s.now
@@ -243,6 +241,34 @@ func TestLateComersOfAClosedPlace(t *testing.T) {
 	}
 	if _, err := s.PreviewMove(t.Context(), s.console, Move{Place: "hn", Close: true}); playlist.CodeOf(err) != playlist.CodeRefused {
 		t.Errorf("a gate went up in a commune: %v", err)
+	}
+}
+
+// What is no move is not planned: a second one of a place, one to where it lies, one on a
+// day that has passed.
+func TestMovesThatAreNone(t *testing.T) {
+	s, _ := moving(t)
+	planned := s.planMove(s.console, Move{Place: "dd", To: "lc", On: moveOn})
+	for name, c := range map[string]struct {
+		m    Move
+		code playlist.Code
+	}{
+		"a second one":          {Move{Place: "dd", Close: true}, playlist.CodeRefused},
+		"to where it lies":      {Move{Place: "hn", To: "dd"}, playlist.CodeRefused},
+		"on a day that is over": {Move{Place: "hn", To: "bx", On: playlist.DateOf(s.now).Add(-2)}, playlist.CodeInvalid},
+	} {
+		pre, err := s.PreviewMove(t.Context(), s.console, c.m)
+		if err == nil {
+			_, err = s.MovePlace(t.Context(), s.console, c.m, pre.Seen)
+		}
+		if playlist.CodeOf(err) != c.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s.ok(s.CancelMove(t.Context(), s.console, planned.ID))
+	s.planMove(s.console, Move{Place: "dd", Close: true})
+	if s.parentOf("dd") != "gone" {
+		t.Error("it was not closed after the other plan was cancelled")
 	}
 }
 

@@ -84,6 +84,9 @@ func (t *tx) mayMove(m Move) (playlist.Place, error) {
 	if err := firstOf(t.need(rights.Administer, p.Parent), t.need(rights.Administer, m.To)); err != nil {
 		return p, err
 	}
+	if p.Parent == m.To && !m.Merge {
+		return p, &playlist.Error{Code: playlist.CodeRefused, Where: "place " + string(m.Place), Detail: fmt.Sprintf("it lies under %s already", m.To)}
+	}
 	if m.Merge && p.Kind == playlist.Gate { // its facts are no other place's
 		return p, &playlist.Error{Code: playlist.CodeRefused, Where: "place " + string(m.Place), Detail: "a gate does not go up in another place: say in its facts that it is closed, or delete it once nothing is there"}
 	}
@@ -112,6 +115,9 @@ func (t *tx) moved(m Move) []playlist.Place {
 
 func (t *tx) previewMove(m Move) (MovePreview, error) {
 	old, err := t.mayMove(m)
+	if today := playlist.DateOf(t.now.In(t.tree.ZoneOf(m.Place))); err == nil && m.On != (playlist.Date{}) && m.On.UTC().Before(today.UTC()) {
+		err = &playlist.Error{Code: playlist.CodeInvalid, Where: "place " + string(m.Place), Detail: "the day of effect has passed: without a day it happens at once"}
+	}
 	p := MovePreview{Move: m, Rows: map[string]int{}, Machines: []playlist.ID{}, Naming: []Held{}, Leaning: []Held{}, Changed: []Held{}, Loses: []playlist.ID{}, Gains: []playlist.ID{}}
 	if err != nil {
 		return p, err

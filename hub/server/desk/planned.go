@@ -50,6 +50,9 @@ func (d *Desk) MovePlace(ctx context.Context, by Caller, m Move, seen string) (M
 		if err != nil {
 			return p, err
 		}
+		if err := t.unplanned(m); err != nil {
+			return p, err
+		}
 		if p.Seen != seen {
 			return p, &playlist.Error{Code: playlist.CodeRefused, Where: "place " + string(m.Place), Detail: "look at what the move does first: its effects are not those that were confirmed"}
 		}
@@ -71,6 +74,24 @@ func (d *Desk) MovePlace(ctx context.Context, by Caller, m Move, seen string) (M
 		return p, nil
 	})
 	return p, errors.Join(err, due)
+}
+
+// unplanned refuses a second plan for a place: the first is cancelled before.
+func (t *tx) unplanned(m Move) error {
+	docs, err := t.List(t.ctx, central.Query{Kind: central.Moves, States: []string{string(MovePlanned), string(MoveClosing)}})
+	if err != nil {
+		return err
+	}
+	for _, doc := range docs {
+		other, err := decodeMove(doc)
+		if err != nil {
+			return err
+		}
+		if other.Place == m.Place {
+			return &playlist.Error{Code: playlist.CodeRefused, Where: "place " + string(m.Place), Detail: fmt.Sprintf("another move of it is %s (%s): cancel that one first", other.State, other.ID)}
+		}
+	}
+	return nil
 }
 
 // dayOf is the instant at which a move's day begins at its place.

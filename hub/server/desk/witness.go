@@ -249,9 +249,24 @@ func (d *Desk) behind(ctx context.Context, r central.Reader) (roles map[string][
 			return nil, false, false, err
 		}
 	}
+	leapt, err := stampLeaps(ctx, r, stamp)
+	if err != nil || leapt {
+		return roles, true, true, err
+	}
 	age := d.Now().Sub(stamped)
 	newRoot, err := rootSince(ctx, r, root, docs)
 	return roles, changed, changed || newRoot || age > restampAfter || age < -MaxClockStep, err
+}
+
+// stampLeaps says whether the timestamp was numbered before the hub was restored: machines
+// have seen later ones, and look at nothing until there is one beyond those.
+func stampLeaps(ctx context.Context, r central.Reader, stamp []byte) (bool, error) {
+	_, l, err := loadLeaps(ctx, r)
+	if err != nil || l.Restores == 0 || stamp == nil {
+		return false, err
+	}
+	said, err := trust.Read(stamp)
+	return err == nil && said.Version < l.At[playlist.ID(trust.Timestamp)]+leapBy, err
 }
 
 // rootSince says whether a root came after the newest timestamp: kiosks look for roots

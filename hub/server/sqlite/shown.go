@@ -31,7 +31,7 @@ func (f *Fleet) Shown(ctx context.Context, notice playlist.ID) ([]*central.Shown
 			return err
 		}
 		key := [2]string{device, string(row.Display)}
-		if of[key] == nil {
+		if of[key] == nil || !of[key].Follows(row.Start) {
 			of[key] = &central.Shown{Device: device, Display: row.Display}
 			out = append(out, of[key])
 		}
