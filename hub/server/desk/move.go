@@ -115,9 +115,7 @@ func (t *tx) moved(m Move) []playlist.Place {
 
 func (t *tx) previewMove(m Move) (MovePreview, error) {
 	old, err := t.mayMove(m)
-	if today := playlist.DateOf(t.now.In(t.tree.ZoneOf(m.Place))); err == nil && m.On != (playlist.Date{}) && m.On.UTC().Before(today.UTC()) {
-		err = &playlist.Error{Code: playlist.CodeInvalid, Where: "place " + string(m.Place), Detail: "the day of effect has passed: without a day it happens at once"}
-	}
+	err = firstOf(err, t.dayIsLeft(m))
 	p := MovePreview{Move: m, Rows: map[string]int{}, Machines: []playlist.ID{}, Naming: []Held{}, Leaning: []Held{}, Changed: []Held{}, Loses: []playlist.ID{}, Gains: []playlist.ID{}}
 	if err != nil {
 		return p, err
@@ -174,6 +172,15 @@ func (t *tx) previewMove(m Move) (MovePreview, error) {
 	raw, err := json.Marshal(p)
 	p.Seen = short("move", string(raw))
 	return p, err
+}
+
+// dayIsLeft refuses a day of effect that has passed.
+func (t *tx) dayIsLeft(m Move) error {
+	today := playlist.DateOf(t.now.In(t.tree.ZoneOf(m.Place)))
+	if m.On == (playlist.Date{}) || !m.On.UTC().Before(today.UTC()) {
+		return nil
+	}
+	return &playlist.Error{Code: playlist.CodeInvalid, Where: "place " + string(m.Place), Detail: "the day of effect has passed: without a day it happens at once"}
 }
 
 // ownedKinds are the kinds whose rows a place owns.
