@@ -153,6 +153,7 @@ var rules = []how{
 		return plainly(r, strings.NewReplacer("--key …", "--key "+filepath.Join(r.data, "keys", "audit.public"), "--checkpoints …", "--checkpoints "+filepath.Join(r.data, "audit-checkpoints.jsonl")).Replace(c))
 	}},
 	{`--key …|trust set|trust start|sign --|key new`, elsewhere("TestCeremony of cmd/hub runs them in order, with keys made for it")},
+	{`^hub place (close|cancel)`, elsewhere("TestPlacesFromATable of cmd/hub closes and cancels, with places made for it")},
 	{`^hub init --demo$`, func(r *typist, _ string) error {
 		return plainly(r, "hub init --demo --data "+filepath.Join(r.t.TempDir(), "new"))
 	}},

@@ -18,7 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"cotmoc/internal/kiosk"
 	"cotmoc/internal/screentest"
+	"cotmoc/player/link"
 	"cotmoc/playlist"
 )
 
@@ -201,6 +203,14 @@ func copyProgram(from, to string) error {
 	return os.WriteFile(to, raw, 0o755)
 }
 
+// showsNotice says whether a machine's stage has said that a notice is on it.
+func (m *machine) showsNotice(id playlist.ID) bool {
+	st := m.status()
+	return st != nil && slices.ContainsFunc(st.Displays, func(d kiosk.DisplayStatus) bool {
+		return slices.ContainsFunc(d.Showing, func(s *link.Showing) bool { return s.Schedule == playlist.NoticePrefix+id })
+	})
+}
+
 // winners is what plays on a machine's displays.
 func (m *machine) winners() (out []string) {
 	st := m.status()
@@ -241,9 +251,8 @@ func (w *realWeek) reaches(office, id playlist.ID) {
 			continue
 		}
 		m.until(fmt.Sprintf("%s shows %s", name, id), func() bool {
-			now := m.winners()
-			w.nothingReturns(name, now)
-			return slices.Contains(now, "notice:"+string(id))
+			w.nothingReturns(name, m.winners())
+			return m.showsNotice(id)
 		})
 	}
 }

@@ -250,6 +250,7 @@ func (h *Hub) send(ctx context.Context) error {
 // sendUrgent brings out what the duty officers say, and nothing else: a notice waits for no
 // edition that is written, which takes minutes where it brings large films.
 func (h *Hub) sendUrgent(ctx context.Context) error {
+	defer h.Desk.UrgentIsOut()
 	h.signing.Lock()
 	defer h.signing.Unlock()
 	if h.clock.Check() != nil { // said where everything is sent

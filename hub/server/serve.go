@@ -135,6 +135,7 @@ func (h *Hub) keep(ctx context.Context) error {
 // then, nor for editions, nor for the assignments of many machines; and these do not wait
 // for each other.
 func (h *Hub) tell(ctx context.Context) error {
+	h.Desk.SendsUrgent()
 	editions, stop1 := following(func() { h.report(ctx, "What kiosks fetch was not brought up to date", h.send(ctx)) })
 	defer stop1()
 	assignments, stop2 := following(func() { h.report(ctx, "Assignments were not brought up to date", h.reassign(ctx)) })

@@ -56,6 +56,7 @@ type Desk struct {
 	writing sync.Mutex    // one writes editions' files at a time
 	people  *people
 	asks    *asks
+	way     way
 
 	preparing  *admission.Room // long texts
 	signedNow  sync.Map        // *signedRows of each scope

@@ -20,7 +20,13 @@ func (d *Desk) Put(ctx context.Context, by Caller, kind central.Kind, id playlis
 	if rev == 0 {
 		name = "create " + string(kind)
 	}
-	return do(ctx, d, by, name, func(t *tx) (central.Doc, error) { return t.object(kind, id, rev, raw) })
+	put := func() (central.Doc, error) {
+		return do(ctx, d, by, name, func(t *tx) (central.Doc, error) { return t.object(kind, id, rev, raw) })
+	}
+	if kind == central.Notices && mayHurry(by, rights.Alert) {
+		return urgently(&d.way, put)
+	}
+	return put()
 }
 
 func (t *tx) object(kind central.Kind, id playlist.ID, rev int64, raw json.RawMessage) (central.Doc, error) {
@@ -150,7 +156,17 @@ func (d *Desk) DeleteUsed(ctx context.Context, by Caller, kind central.Kind, id 
 var mayCutOff = []central.Kind{central.Layouts, central.Playlists, central.Calendars, central.Items, central.Displays}
 
 func (d *Desk) remove(ctx context.Context, by Caller, kind central.Kind, id playlist.ID, rev int64, confirmed bool) error {
-	_, err := do(ctx, d, by, "delete "+string(kind), func(t *tx) (struct{}, error) {
+	remove := func() (struct{}, error) { return d.removeNow(ctx, by, kind, id, rev, confirmed) }
+	if kind == central.Notices && mayHurry(by, rights.Alert) {
+		_, err := urgently(&d.way, remove)
+		return err
+	}
+	_, err := remove()
+	return err
+}
+
+func (d *Desk) removeNow(ctx context.Context, by Caller, kind central.Kind, id playlist.ID, rev int64, confirmed bool) (struct{}, error) {
+	return do(ctx, d, by, "delete "+string(kind), func(t *tx) (struct{}, error) {
 		k, ok := kinds[kind]
 		if !ok {
 			return struct{}{}, fmt.Errorf("%s: %w", kind, central.ErrNotFound)
@@ -182,7 +198,6 @@ func (d *Desk) remove(ctx context.Context, by Caller, kind central.Kind, id play
 		}
 		return struct{}{}, t.afterDeleting(old)
 	})
-	return err
 }
 
 // tellUsers leaves a message for every office whose rows lose what they use.

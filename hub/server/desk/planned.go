@@ -21,7 +21,6 @@ type PlannedMove struct {
 	State   MoveState   `json:"state"`
 	Why     string      `json:"why,omitempty"`
 	Begins  time.Time   `json:"begins,omitzero"` // the instant at which its day begins at the place
-	Rev     int64       `json:"-"`
 }
 
 // MoveState is what became of a move.
@@ -117,7 +116,7 @@ func (t *tx) keepMove(doc central.Doc, m PlannedMove) error {
 
 func decodeMove(doc central.Doc) (PlannedMove, error) {
 	m, err := central.Decode[PlannedMove](doc)
-	m.ID, m.Rev = doc.ID, doc.Rev
+	m.ID = doc.ID
 	if m.Begins.IsZero() { // it was planned before this was kept
 		m.Begins = doc.Due
 	}

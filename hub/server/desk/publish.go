@@ -52,6 +52,10 @@ func (d *Desk) Scopes(ctx context.Context) ([]playlist.Place, error) {
 // committed before any file is written: WriteEditions writes those, now or after
 // a power cut.
 func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, force bool) ([]Publication, error) {
+	return givingWay(ctx, &d.way, func(ctx context.Context) ([]Publication, error) { return d.publish(ctx, by, scopes, force) })
+}
+
+func (d *Desk) publish(ctx context.Context, by Caller, scopes []playlist.ID, force bool) ([]Publication, error) {
 	return do(ctx, d, by, "publish", func(t *tx) ([]Publication, error) {
 		if len(scopes) == 0 || len(scopes) > 100 {
 			return nil, &playlist.Error{Code: playlist.CodeInvalid, Where: "publish", Detail: "name 1 to 100 scopes"}
@@ -83,6 +87,9 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 				return nil, err
 			}
 			gatheredOf[scope] = g
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 		}
 		checks, err := t.checks(scopes, gatheredOf, force)
 		if err != nil {
@@ -92,7 +99,7 @@ func (d *Desk) Publish(ctx context.Context, by Caller, scopes []playlist.ID, for
 		said := map[string]any{}
 		for _, scope := range scopes {
 			p, err := t.publishOne(scope, gatheredOf[scope])
-			if err != nil {
+			if err := firstOf(err, ctx.Err()); err != nil {
 				return nil, err
 			}
 			p.Held, p.Others = append(p.Held, checks[scope].held...), checks[scope].others

@@ -328,6 +328,14 @@ func (t *tx) complete(v Version) error {
 
 // Withdraw takes a version back: with the next edition it leaves the screens.
 func (d *Desk) Withdraw(ctx context.Context, by Caller, id playlist.ID, rev int64, why string) (central.Doc, error) {
+	withdraw := func() (central.Doc, error) { return d.withdraw(ctx, by, id, rev, why) }
+	if mayHurry(by, rights.Withdraw) {
+		return urgently(&d.way, withdraw)
+	}
+	return withdraw()
+}
+
+func (d *Desk) withdraw(ctx context.Context, by Caller, id playlist.ID, rev int64, why string) (central.Doc, error) {
 	return do(ctx, d, by, "withdraw version", func(t *tx) (central.Doc, error) {
 		doc, v, err := t.version(id, rev)
 		if err != nil {
