@@ -79,7 +79,8 @@ func TestAnyTextIsPrepared(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if Bare(c.Display) != Bare(text) || !norm.NFC.IsNormalString(Bare(c.Display)) {
+		// The copy is in NFC as it stands: a mark between two tone marks keeps their order.
+		if Bare(c.Display) != Bare(text) || !norm.NFC.IsNormalString(c.Display) {
 			t.Fatalf("%q became %q", text, c.Display)
 		}
 	})
