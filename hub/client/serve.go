@@ -73,7 +73,7 @@ func (f *Fetch) Wants(w local.Want) {
 	f.mu.Lock()
 	first := f.want == nil
 	f.want = &w
-	f.owed = f.owed || w.Urgent // somebody stands there and waits
+	f.owed = f.owed || w.Urgent // a person waits for it
 	f.mu.Unlock()
 	poke(f.fresh)
 	poke(f.speak)

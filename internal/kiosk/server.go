@@ -186,8 +186,8 @@ func (k *Kiosk) closeShowings(s *screen) {
 		ended := *show
 		ended.EndMono = max(s.beat.At, ended.StartMono)
 		ended.End = ended.Start.Add(time.Duration(ended.EndMono - ended.StartMono))
-		notice := show.OfNotice()                                         // what covers everything is not passed over, whatever happens
-		if !notice && ended.EndMono-ended.StartMono < int64(suspicious) { // what had long been on is not to blame
+		// A notice covers everything: it is never passed over.
+		if !show.OfNotice() && ended.EndMono-ended.StartMono < int64(suspicious) { // what had long been on is not to blame
 			s.deaths[show.Item]++
 		}
 		if s.deaths[show.Item] < deadly {

@@ -191,11 +191,7 @@ func (t *tx) writeAim(doc central.Doc, now aim) error {
 		}
 		body[field] = raw
 	}
-	if err := doc.Encode(body); err != nil {
-		return err
-	}
-	_, err := t.put(doc)
-	return err
+	return t.encode(doc, body)
 }
 
 // bequeath gives what a place says for all that is below it to the places directly below,
@@ -275,19 +271,25 @@ func (t *tx) holdDisplays(place playlist.ID) error {
 	for _, doc := range docs {
 		own = append(own, doc.ID)
 	}
-	devices, err := t.List(t.ctx, central.Query{Kind: central.Devices, Owners: []playlist.ID{place}})
+	return t.devicesAt(place, func(dev *Device) {
+		if len(dev.Displays) == 0 {
+			dev.Displays = own
+		}
+	})
+}
+
+// devicesAt changes the machines of a place.
+func (t *tx) devicesAt(place playlist.ID, change func(*Device)) error {
+	docs, err := t.List(t.ctx, central.Query{Kind: central.Devices, Owners: []playlist.ID{place}})
 	if err != nil {
 		return err
 	}
-	for _, doc := range devices {
+	for _, doc := range docs {
 		dev, err := central.Decode[Device](doc)
 		if err != nil {
 			return err
 		}
-		if len(dev.Displays) > 0 {
-			continue
-		}
-		dev.Displays = own
+		change(&dev)
 		if err := t.keepDevice(doc, dev); err != nil {
 			return err
 		}
@@ -315,19 +317,8 @@ func (t *tx) handPIN(place playlist.ID) error {
 			return err
 		}
 	}
-	devices, err := t.List(t.ctx, central.Query{Kind: central.Devices, Owners: []playlist.ID{place}})
-	if err != nil {
+	if err := t.devicesAt(place, func(dev *Device) { dev.PIN = pin.Hash }); err != nil {
 		return err
-	}
-	for _, doc := range devices {
-		dev, err := central.Decode[Device](doc)
-		if err != nil {
-			return err
-		}
-		dev.PIN = pin.Hash
-		if err := t.keepDevice(doc, dev); err != nil {
-			return err
-		}
 	}
 	return t.drop(doc.Kind, doc.ID, doc.Rev)
 }

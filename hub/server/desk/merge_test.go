@@ -14,7 +14,7 @@ import (
 	"cotmoc/playlist"
 )
 
-// ownScreen gives the commune a screen of its own beside the gate's below it.
+// ownScreen gives the commune a screen of its own; the gate below it has one already.
 func (s *signs) ownScreen() {
 	s.put(s.console, central.Displays, "d-dd", playlist.Display{ID: "d-dd", Place: "dd", Width: 1920, Height: 1080})
 }
@@ -29,8 +29,8 @@ func (s *signs) row(kind central.Kind, id playlist.ID) (doc central.Doc, was aim
 	return doc, was
 }
 
-// A commune with a screen of its own goes up in its province: whoever publishes in whatever
-// order can, and both screens show what they showed.
+// A commune with a screen of its own is merged into its province: every office can publish,
+// in any order, and both screens show what they showed.
 func TestMergerKeepsScreens(t *testing.T) {
 	for name, m := range map[string]Move{"closed": {Place: "dd", Close: true}, "merged": {Place: "dd", To: "ls", Merge: true}} {
 		for _, by := range []string{"schedules", "defaults"} {
